@@ -26,8 +26,13 @@ const (
 	MaxFrames     = 50       // an exception: the newest are kept
 	MaxValue      = 1000     // runes of an exception's message
 	MaxLabels     = 20
+	MaxLabel      = 100  // runes of a label, a release or an environment
+	MaxName       = 250  // runes of a type, a module, a function, a file, a culprit
+	MaxURL        = 2000 // bytes; a longer one is dropped, for a cut link leads nowhere
 	MaxReleases   = 20
-	MaxEvents     = 256 // event ids remembered, the newest
+	MaxEvents     = 256    // event ids remembered, the newest
+	MaxPeople     = 100    // people of an error group told apart
+	MaxElements   = 10_000 // elements of one request; more of them are refused
 )
 
 // Feedback is one normalised report: an error group, a post, a complaint. What
@@ -55,7 +60,7 @@ type Feedback struct {
 	Environments []string `json:"environments,omitempty"`
 
 	Count  int       `json:"count"`           // how often it was seen: events of a group, 1 for a post
-	Users  int       `json:"users,omitempty"` // people whom Sentry counts
+	Users  int       `json:"users,omitempty"` // people whom Sentry counts, or whom its events named
 	First  time.Time `json:"first"`           // when it happened first and last
 	Last   time.Time `json:"last"`
 	Stored time.Time `json:"stored"` // when it arrived here
@@ -63,6 +68,11 @@ type Feedback struct {
 	State   State    `json:"state,omitzero"`    // what the source says of it
 	Removed bool     `json:"removed,omitempty"` // deleted at its source: the text is gone
 	Events  []string `json:"events,omitempty"`  // ids of the newest events that were counted
+
+	Edited    time.Time `json:"edited,omitzero"`     // when its author last changed the text
+	Delivered int       `json:"delivered,omitempty"` // events that came here one by one
+	CountedTo time.Time `json:"counted_to,omitzero"` // Count holds every event until then: Sentry said so
+	People    []string  `json:"people,omitempty"`    // authors of a group's events, as keyed hashes
 }
 
 // State is what the source says of a group now. States are levels, not events:
@@ -91,4 +101,13 @@ type Frame struct {
 
 // Thin reports whether more about it can still be learnt: an error group that
 // arrived without a stack.
-func (f *Feedback) Thin() bool { return f.Kind == Sentry && len(f.Exceptions) == 0 }
+func (f *Feedback) Thin() bool { return f.Kind == Sentry && !hasFrames(f.Exceptions) }
+
+func hasFrames(chain []Exception) bool {
+	for _, e := range chain {
+		if len(e.Frames) > 0 {
+			return true
+		}
+	}
+	return false
+}

@@ -2,6 +2,8 @@
 // their secrets, and the repository that their feedback belongs to.
 package source
 
+import "fmt"
+
 // Kind says what a source speaks.
 type Kind string
 
@@ -34,3 +36,6 @@ func (s *Source) Route(sentryProject string) (repository string, ok bool) {
 	}
 	return s.Repository, s.Repository != ""
 }
+
+// Format names the source, whatever the verb: its secrets must not be printed.
+func (s Source) Format(f fmt.State, _ rune) { fmt.Fprintf(f, "%s source %s", s.Kind, s.ID) }

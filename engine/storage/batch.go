@@ -110,6 +110,20 @@ func CheckKey(key string) error {
 	return nil
 }
 
+// CheckKeys says what is wrong with the keys of one Get: more than MaxOps, or a
+// bad key among them.
+func CheckKeys(keys []string) error {
+	if len(keys) > MaxOps {
+		return fmt.Errorf("%w: %d keys, the most is %d", ErrInvalid, len(keys), MaxOps)
+	}
+	for _, key := range keys {
+		if err := CheckKey(key); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // GetJSON decodes the value of an entry into v; it leaves v alone if there is
 // no such entry.
 func GetJSON(e Entry, v any) error {

@@ -1,0 +1,47 @@
+# make help lists what can be made.
+
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+COMMIT  ?= $(shell git rev-parse HEAD 2>/dev/null)
+LDFLAGS := -s -w -X main.buildVersion=$(VERSION) -X main.buildCommit=$(COMMIT)
+
+FUZZTIME ?= 10s
+
+.DEFAULT_GOAL := build
+.PHONY: help build run test e2e bench fuzz lint generate
+
+help: ## show this list
+	@sed -n 's/^\([a-z0-9]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 18
+
+build: ## bin/soulcaster
+	go build -trimpath -ldflags '$(LDFLAGS)' -o bin/soulcaster ./app
+
+run: build ## the app with sample feedback: no account, key or server needed
+	bin/soulcaster demo
+
+test: ## every test, with the race detector; installs what the tests need
+	deploy/test/install
+	go test -race ./...
+
+e2e: build app/e2e/node_modules/.package-lock.json ## the built binary against a GitHub on loopback
+	go test -race -count=1 -tags e2e ./app/e2e/...
+
+# npm writes this file last, so it is newer than the lock file once all is there.
+app/e2e/node_modules/.package-lock.json: app/e2e/package-lock.json
+	deploy/test/install e2e
+	cd app/e2e && npm ci --no-audit --no-fund
+
+bench: ## every benchmark
+	go test -run '^$$' -bench . -benchmem ./...
+
+fuzz: ## each fuzz test for FUZZTIME, 10s unless set
+	deploy/test/fuzz $(FUZZTIME)
+
+lint: ## format, vet, staticcheck, who may import what
+	@files=$$(find . -name '*.go' -not -path '*/node_modules/*' -exec gofmt -l {} +); \
+	if [ -n "$$files" ]; then echo "not formatted (run gofmt -w):"; echo "$$files"; exit 1; fi
+	go vet -tags e2e ./...
+	go tool staticcheck -tags e2e ./...
+	go test -run 'Imports|Violations' -count=1 ./app
+
+generate: ## what is made from the code, such as docs/configuration.md
+	go generate ./...

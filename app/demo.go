@@ -1,0 +1,209 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	_ "embed"
+	"encoding/base64"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"time"
+
+	"crypto/rand"
+
+	"github.com/soulcaster/soulcaster/config"
+)
+
+// samples are requests as an invented shop would send them, one a line.
+//
+//go:embed sample/requests.jsonl
+var samples []byte
+
+// sample is one request. In its body {{ago 3h}} stands for a moment before now.
+type sample struct {
+	Path     string          `json:"path"`
+	Resource string          `json:"resource"` // of Sentry
+	Body     json.RawMessage `json:"body"`
+}
+
+// demo runs a preview on a store of its own, and sends it sample feedback
+// through the same doors that real feedback takes.
+func demo(ctx context.Context, e *environment, args []string) error {
+	flags := newFlags("demo")
+	port := flags.Int("port", 0, "port to listen on (default: 8080, or the next free one)")
+	if err := parse(e, flags, args); err != nil {
+		return err
+	}
+	if flags.NArg() > 0 {
+		return usagef("demo takes no arguments")
+	}
+	if *port < 0 || *port > 65535 {
+		return usagef("--port %d: want 1 to 65535", *port)
+	}
+	folder, err := os.MkdirTemp("", "soulcaster-demo-")
+	if err != nil {
+		return fmt.Errorf("make a folder for the demo: %w", err)
+	}
+	defer os.RemoveAll(folder)
+	secret := rand.Text()
+	cfg, err := demoConfig(folder, secret)
+	if err != nil {
+		return err
+	}
+	listener, err := demoListener(*port)
+	if err != nil {
+		return err
+	}
+	defer listener.Close()
+	metricsListener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return fmt.Errorf("listen for metrics: %w", err)
+	}
+	defer metricsListener.Close()
+	db, bell, exclusive, err := openStore(ctx, cfg)
+	if err != nil {
+		return err
+	}
+	defer db.Close()
+	log := newLog(e.err)
+	app, err := assemble(ctx, cfg, db, bell, exclusive, nil, mode{preview: true, demo: true}, log)
+	if err != nil {
+		return err
+	}
+
+	address := "http://" + listener.Addr().String()
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	loaded := make(chan error, 1)
+	go func() {
+		err := loadSamples(ctx, address, secret)
+		if err == nil {
+			fmt.Fprintf(e.out, "open %s\n", address)
+		} else {
+			cancel()
+		}
+		loaded <- err
+	}()
+	err = app.run(ctx, listener, metricsListener, log)
+	cancel()
+	if loadErr := <-loaded; loadErr != nil && !errors.Is(loadErr, context.Canceled) {
+		return errors.Join(err, fmt.Errorf("load the sample feedback: %w", loadErr))
+	}
+	return err
+}
+
+// demoConfig is the settings of the demo: the defaults, sources of its own, and
+// nothing of the environment that it runs in.
+func demoConfig(folder, secret string) (*config.Config, error) {
+	file := filepath.Join(folder, "soulcaster.yml")
+	yaml := fmt.Sprintf(`installations:
+  - id: 1
+    sources:
+      - {id: demo-sentry, kind: sentry, secrets: [%[1]q], routes: {storefront: demo/shop}}
+      - {id: demo-helpdesk, kind: feedback, secrets: [%[1]q], repository: demo/shop}
+      - {id: demo-reddit, kind: reddit, secrets: [%[1]q], repository: demo/shop}
+`, secret)
+	if err := os.WriteFile(file, []byte(yaml), 0o600); err != nil {
+		return nil, fmt.Errorf("write the demo's settings: %w", err)
+	}
+	key := make([]byte, 32)
+	rand.Read(key)
+	return config.Load([]string{
+		"SOULCASTER_STORE=bolt:" + filepath.Join(folder, "soulcaster.db"),
+		"SOULCASTER_SECRET_KEY=" + base64.StdEncoding.EncodeToString(key),
+		"SOULCASTER_CONFIG=" + file,
+	})
+}
+
+// demoListener listens on the port asked for, or on 8080 or the next free one.
+func demoListener(port int) (net.Listener, error) {
+	if port != 0 {
+		l, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
+		if err != nil {
+			return nil, fmt.Errorf("listen on port %d: %w", port, err)
+		}
+		return l, nil
+	}
+	var last error
+	for port := 8080; port < 8180; port++ {
+		l, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
+		if err == nil {
+			return l, nil
+		}
+		last = err
+	}
+	return nil, fmt.Errorf("find a free port from 8080 on: %w", last)
+}
+
+// loadSamples sends the samples, each signed or with the key as its door asks.
+func loadSamples(ctx context.Context, address, secret string) error {
+	client := &http.Client{Timeout: 10 * time.Second}
+	lines := bufio.NewScanner(bytes.NewReader(samples))
+	lines.Buffer(nil, 1<<20)
+	now := time.Now()
+	for lines.Scan() {
+		var s sample
+		if err := json.Unmarshal(lines.Bytes(), &s); err != nil {
+			return fmt.Errorf("read a sample: %w", err)
+		}
+		body, err := atNow(s.Body, now)
+		if err != nil {
+			return err
+		}
+		r, err := http.NewRequestWithContext(ctx, http.MethodPost, address+s.Path, bytes.NewReader(body))
+		if err != nil {
+			return err
+		}
+		r.Header.Set("Content-Type", "application/json")
+		if s.Resource == "" {
+			r.Header.Set("X-API-Key", secret)
+		} else {
+			mac := hmac.New(sha256.New, []byte(secret))
+			mac.Write(body)
+			r.Header.Set("Sentry-Hook-Resource", s.Resource)
+			r.Header.Set("Sentry-Hook-Signature", hex.EncodeToString(mac.Sum(nil)))
+		}
+		answer, err := client.Do(r)
+		if err != nil {
+			return err
+		}
+		answer.Body.Close()
+		if answer.StatusCode != http.StatusAccepted {
+			return fmt.Errorf("%s answered %s", s.Path, answer.Status)
+		}
+	}
+	return lines.Err()
+}
+
+var moment = regexp.MustCompile(`"?\{\{(ago|unix) ([0-9a-z]+)\}\}"?`)
+
+// atNow puts moments in the place of {{ago 3h}} (RFC 3339) and "{{unix 3h}}"
+// (seconds).
+func atNow(body []byte, now time.Time) (out []byte, err error) {
+	out = moment.ReplaceAllFunc(body, func(m []byte) []byte {
+		part := moment.FindSubmatch(m)
+		d, parseErr := time.ParseDuration(string(part[2]))
+		if parseErr != nil {
+			err = fmt.Errorf("read a sample: %w", parseErr)
+			return m
+		}
+		at := now.Add(-d).UTC()
+		if string(part[1]) == "unix" {
+			return strconv.AppendInt(nil, at.Unix(), 10)
+		}
+		return []byte(strings.Replace(string(m), string(bytes.Trim(m, `"`)), at.Format(time.RFC3339), 1))
+	})
+	return out, err
+}

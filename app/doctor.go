@@ -1,0 +1,224 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/soulcaster/soulcaster/config"
+	"github.com/soulcaster/soulcaster/engine/embed"
+	"github.com/soulcaster/soulcaster/engine/github"
+	"github.com/soulcaster/soulcaster/engine/project"
+)
+
+// finding is what one check came to.
+type finding struct {
+	what string
+	err  error  // nil: it is in order
+	note string // what was found, if it is in order
+	todo string // what to do about the error
+}
+
+// doctorTimeout bounds each check against a service.
+const doctorTimeout = 30 * time.Second
+
+// doctor checks every setting and credential against the real services.
+func doctor(ctx context.Context, e *environment, args []string) error {
+	flags := newFlags("doctor")
+	if err := parse(e, flags, args); err != nil {
+		return err
+	}
+	if flags.NArg() > 0 {
+		return usagef("doctor takes no arguments")
+	}
+	failed := 0
+	tell := func(f finding) {
+		if f.err == nil {
+			fmt.Fprintf(e.out, "ok    %s%s\n", f.what, prefixed(": ", f.note))
+			return
+		}
+		failed++
+		fmt.Fprintf(e.out, "FAIL  %s: %s\n", f.what, strings.ReplaceAll(f.err.Error(), "\n", "\n      "))
+		if f.todo != "" {
+			fmt.Fprintf(e.out, "      %s\n", f.todo)
+		}
+	}
+
+	cfg, err := config.Load(e.env)
+	tell(finding{what: "settings", err: err, todo: "docs/configuration.md explains each"})
+	if err == nil {
+		tell(checkStore(ctx, cfg))
+		tell(checkModel(ctx, cfg))
+	}
+	for _, f := range checkGitHub(ctx, cfg) {
+		tell(f)
+	}
+	for _, w := range cfg.Warnings {
+		fmt.Fprintf(e.out, "note  %s\n", w)
+	}
+	if failed > 0 {
+		return fmt.Errorf("%d checks failed", failed)
+	}
+	return nil
+}
+
+// checkStore opens the store as the server would, and the keys in it. A bolt file
+// that a running server holds is no failure.
+func checkStore(ctx context.Context, cfg *config.Config) finding {
+	ctx, cancel := context.WithTimeout(ctx, doctorTimeout)
+	defer cancel()
+	f := finding{what: "store", todo: "see SOULCASTER_STORE and SOULCASTER_SECRET_KEY"}
+	db, _, exclusive, err := openStore(ctx, cfg)
+	if err != nil {
+		f.err = err
+		return f
+	}
+	defer db.Close()
+	if _, err := keyring(ctx, cfg, db); err != nil {
+		f.err = err
+		return f
+	}
+	f.note = "Redis answers, its persistence is in order, and the secret key opens what it holds"
+	if exclusive {
+		f.note = cfg.Store.Path + " can be written, and the secret key opens what it holds"
+	}
+	return f
+}
+
+// checkModel embeds a text.
+func checkModel(ctx context.Context, cfg *config.Config) finding {
+	ctx, cancel := context.WithTimeout(ctx, doctorTimeout)
+	defer cancel()
+	f := finding{what: "embedder", todo: "see GEMINI_API_KEY and SOULCASTER_EMBED_MODEL"}
+	embedder, model, err := models(ctx, cfg)
+	if err == nil {
+		_, err = embedder.Embed(ctx, []embed.Document{{Title: "The export to CSV times out"}})
+	}
+	if err != nil {
+		f.err = err
+		return f
+	}
+	f.note = embedder.Name()
+	if model == nil {
+		f.note += ", embedded (no GEMINI_API_KEY)"
+		return f
+	}
+	return f
+}
+
+// checkGitHub asks GitHub who the App is, and what it may do in each
+// installation that the settings name.
+func checkGitHub(ctx context.Context, cfg *config.Config) []finding {
+	ctx, cancel := context.WithTimeout(ctx, doctorTimeout)
+	defer cancel()
+	switch cfg.GitHub.State {
+	case config.GitHubNone:
+		return []finding{{what: "GitHub App", err: errors.New("none is set up"), todo: "the README says how; without one, only serve --preview and demo work"}}
+	case config.GitHubBroken:
+		return []finding{{what: "GitHub App", err: cfg.GitHub.Err()}}
+	}
+	host, err := github.New(github.Config{
+		API: cfg.GitHub.APIURL, AppID: cfg.GitHub.IntegrationID,
+		PrivateKey: []byte(cfg.GitHub.PrivateKey.Reveal()), UserAgent: "soulcaster/" + buildVersion,
+	})
+	if err != nil {
+		return []finding{{what: "GitHub App", err: err}}
+	}
+	id, err := host.App(ctx)
+	if err != nil {
+		return []finding{{what: "GitHub App", err: err, todo: "check GITHUB_APP_INTEGRATION_ID, GITHUB_APP_PRIVATE_KEY and this machine's clock"}}
+	}
+	found := []finding{
+		{what: "GitHub App", note: id.Slug},
+		{what: "permissions of the App", err: lacks(id.Permissions), todo: "add them on the App's page; each installation has to accept the change"},
+		{what: "events of the App", err: deaf(id.Events), todo: "subscribe to them on the App's page"},
+	}
+	for _, in := range cfg.Installations {
+		found = append(found, checkInstallation(ctx, host, in)...)
+	}
+	return found
+}
+
+func checkInstallation(ctx context.Context, host *github.App, in config.Installation) []finding {
+	what := fmt.Sprintf("installation %d", in.ID)
+	seen, err := host.Installation(ctx, in.ID)
+	switch {
+	case err != nil:
+		return []finding{{what: what, err: err, todo: "is the id in the settings' file the one in the address of the installation's page?"}}
+	case seen.Suspended:
+		return []finding{{what: what, err: errors.New("it is suspended"), todo: "whoever suspended it can resume it on the installation's page"}}
+	}
+	found := []finding{{what: what, err: lacks(seen.Permissions), note: "on " + seen.Account, todo: "somebody has to accept the App's new permissions there"}}
+	for _, name := range repositories(in) {
+		f := finding{what: "repository " + name, todo: "is it spelt right, and among the installation's repositories?"}
+		repo, err := project.ParseRepo(name)
+		if err == nil {
+			var r github.Repository
+			r, err = host.Repository(ctx, github.At{Installation: in.ID, Repo: repo})
+			switch {
+			case err != nil:
+			case r.Archived:
+				err = errors.New("it is archived: nothing can be written there")
+			case !r.HasIssues:
+				err = errors.New("its issues are turned off")
+			}
+		}
+		f.err = err
+		found = append(found, f)
+	}
+	return found
+}
+
+// repositories are those that an installation's sources name, each once.
+func repositories(in config.Installation) []string {
+	names := make(map[string]bool)
+	for _, s := range in.Sources {
+		if s.Repository != "" {
+			names[s.Repository] = true
+		}
+		for _, r := range s.Routes {
+			names[r] = true
+		}
+	}
+	return slices.Sorted(maps.Keys(names))
+}
+
+// lacks names the permissions that are missing for keeping issues.
+func lacks(have map[string]string) error {
+	var missing []string
+	if have["issues"] != "write" {
+		missing = append(missing, "issues: write")
+	}
+	if have["metadata"] == "" {
+		missing = append(missing, "metadata: read")
+	}
+	if len(missing) > 0 {
+		return fmt.Errorf("missing: %s", strings.Join(missing, ", "))
+	}
+	return nil
+}
+
+// deaf names the events that the App does not hear.
+func deaf(events []string) error {
+	var missing []string
+	for _, e := range []string{"issues", "issue_comment"} {
+		if !slices.Contains(events, e) {
+			missing = append(missing, e)
+		}
+	}
+	if len(missing) > 0 {
+		return fmt.Errorf("not subscribed to: %s", strings.Join(missing, ", "))
+	}
+	return nil
+}
+
+func prefixed(prefix, s string) string {
+	if s == "" {
+		return ""
+	}
+	return prefix + s
+}

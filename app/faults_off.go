@@ -1,0 +1,14 @@
+//go:build !faults
+
+package main
+
+import (
+	"context"
+
+	"github.com/soulcaster/soulcaster/engine/storage"
+)
+
+// faults is nil: only a build for crash tests stops at fault points.
+var faults func(ctx context.Context, point string) error
+
+func watched(db storage.DB) storage.DB { return db }

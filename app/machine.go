@@ -1,0 +1,274 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"github.com/soulcaster/soulcaster/config"
+	"github.com/soulcaster/soulcaster/engine/action"
+	"github.com/soulcaster/soulcaster/engine/cluster"
+	"github.com/soulcaster/soulcaster/engine/command"
+	"github.com/soulcaster/soulcaster/engine/embed"
+	"github.com/soulcaster/soulcaster/engine/embed/gemini"
+	"github.com/soulcaster/soulcaster/engine/embed/lexical"
+	"github.com/soulcaster/soulcaster/engine/github"
+	"github.com/soulcaster/soulcaster/engine/intake"
+	"github.com/soulcaster/soulcaster/engine/issue"
+	"github.com/soulcaster/soulcaster/engine/judge"
+	"github.com/soulcaster/soulcaster/engine/policy"
+	"github.com/soulcaster/soulcaster/engine/project"
+	"github.com/soulcaster/soulcaster/engine/secret"
+	"github.com/soulcaster/soulcaster/engine/source"
+	"github.com/soulcaster/soulcaster/engine/storage"
+	"github.com/soulcaster/soulcaster/engine/storage/bolt"
+	"github.com/soulcaster/soulcaster/engine/storage/redis"
+	"github.com/soulcaster/soulcaster/engine/upkeep"
+	"github.com/soulcaster/soulcaster/engine/work"
+	"github.com/soulcaster/soulcaster/handlers"
+	handlegithub "github.com/soulcaster/soulcaster/handlers/github"
+	"github.com/soulcaster/soulcaster/handlers/ingest"
+	"github.com/soulcaster/soulcaster/handlers/web"
+)
+
+// machine is the app, put together: the store, the parts in the order in which
+// feedback passes through them, and the routes.
+type machine struct {
+	db      storage.DB
+	queue   *work.Queue
+	handler http.Handler
+	metrics http.Handler
+}
+
+// mode says what the app may do outside.
+type mode struct {
+	preview bool // nothing is written to GitHub
+	demo    bool // preview, with sample feedback
+}
+
+// openStore opens the store that the settings name, and says whether it belongs
+// to this process alone.
+func openStore(ctx context.Context, cfg *config.Config) (db storage.DB, bell storage.Bell, exclusive bool, err error) {
+	if cfg.Store.Path != "" {
+		file, err := bolt.Open(ctx, cfg.Store.Path)
+		if err != nil {
+			return nil, nil, false, err
+		}
+		return watched(file), file, true, nil
+	}
+	server, err := redis.Open(ctx, cfg.Store.URL.Reveal(), redis.Options{AllowVolatile: cfg.Store.AllowVolatile})
+	if err != nil {
+		return nil, nil, false, err
+	}
+	return watched(server), server, false, nil
+}
+
+// keyring opens the keys that hash authors and mark issues.
+func keyring(ctx context.Context, cfg *config.Config, db storage.DB) (*secret.Keyring, error) {
+	app, err := db.Create(ctx, project.AppSpace)
+	if err != nil {
+		return nil, fmt.Errorf("open the app's space: %w", err)
+	}
+	masters := cfg.SecretKeys
+	if len(masters) == 0 {
+		if masters, err = secret.LoadOrMake(cfg.Store.Path + ".key"); err != nil {
+			return nil, err
+		}
+	}
+	return secret.NewKeyring(ctx, app, masters)
+}
+
+// assemble builds the app on an open store. host is nil in preview.
+func assemble(ctx context.Context, cfg *config.Config, db storage.DB, bell storage.Bell, exclusive bool, host *github.App, m mode, log zerolog.Logger) (*machine, error) {
+	now := time.Now
+	keys, err := keyring(ctx, cfg, db)
+	if err != nil {
+		return nil, err
+	}
+	mac := func(space, text string) string { return keys.Hash(secret.Markers, space, text) }
+	sources := source.NewTable(cfg.Sources())
+	projects := project.NewRegistry(db, serverPolicies(cfg))
+
+	queue := work.New(db, bell, work.Options{Exclusive: exclusive, Log: log})
+	actions := action.New(action.Options{Hook: faults})
+
+	embedder, model, err := models(ctx, cfg)
+	if err != nil {
+		return nil, err
+	}
+	sameProblem, isChatter := judges(model)
+
+	// Feedback comes in, …
+	taker := intake.New(projects, issue.Standings{}, queue.Wake, now)
+	queue.Handle(intake.HeldWork, intake.Release(projects, sources, queue.Wake, now))
+	// … is put into clusters, …
+	assigner := cluster.NewAssigner(embedder, sameProblem, strictness(projects), queue.Wake, now)
+	queue.Handle(intake.AssignWork, assigner.Handle)
+	// … and each cluster has an issue, …
+	keeper := issue.NewKeeper(issueHost(host), isChatter, projects, actions, mac, queue.Wake, now)
+	keeper.Register(queue)
+
+	mux := http.NewServeMux()
+	ingest.New(sources, taker, func(installation int64, author string) string {
+		return keys.Hash(secret.Authors, project.InstallationSpace(installation), author)
+	}, now).Register(mux)
+	if host != nil {
+		// … which people talk to.
+		worker := command.NewWorker(host, projects, actions, mac, queue.Wake, now)
+		queue.Handle("command", worker.Handle)
+		queue.Handle(upkeep.RepositoryWork, upkeep.Repository(host, projects, queue.Wake, now))
+		queue.Handle(upkeep.InstallationWork, upkeep.Installation(host, projects, queue.Wake, now))
+		hook, err := handlegithub.New(handlegithub.Config{
+			Secrets: reveal(cfg.GitHub.WebhookSecrets), Wake: queue.Wake, Now: now,
+		}, projects)
+		if err != nil {
+			return nil, err
+		}
+		mux.Handle(handlegithub.Route, hook)
+	}
+	pages, err := web.New(web.Config{
+		Preview: m.preview, Demo: m.demo, AdminToken: cfg.AdminToken.Reveal(), Installations: installations(cfg),
+	}, projects, actions, now)
+	if err != nil {
+		return nil, err
+	}
+	pages.Register(mux)
+	health(mux, db, queue)
+
+	for _, in := range cfg.Installations {
+		if err := install(ctx, projects, in.ID, host != nil, queue.Wake); err != nil {
+			return nil, err
+		}
+	}
+	registry := newMetrics(db, queue)
+	return &machine{
+		db: db, queue: queue,
+		handler: handlers.Observe(log, registry.count, mux),
+		metrics: registry.handler(),
+	}, nil
+}
+
+// install makes the space of an installation that the settings name, and makes
+// due what may have changed since the app last ran.
+func install(ctx context.Context, projects *project.Registry, id int64, live bool, wake func(...string)) error {
+	home, err := projects.Install(ctx, id)
+	if err != nil {
+		return err
+	}
+	var b storage.Batch
+	work.Add(&b, intake.HeldWork)
+	if live {
+		work.Add(&b, upkeep.InstallationWork)
+	}
+	if err := home.Apply(ctx, &b); err != nil {
+		return fmt.Errorf("open installation %d: %w", id, err)
+	}
+	wake(home.Name())
+	return nil
+}
+
+// models returns the embedder, and the language model if there is one.
+func models(ctx context.Context, cfg *config.Config) (embed.Embedder, *gemini.Client, error) {
+	if cfg.Gemini.APIKey == "" {
+		e, err := lexical.New()
+		return e, nil, err
+	}
+	client, err := gemini.New(ctx, gemini.Options{
+		APIKey: cfg.Gemini.APIKey.Reveal(), BaseURL: cfg.Gemini.BaseURL,
+		EmbedModel: cfg.Gemini.EmbedModel, SummaryModel: cfg.Gemini.SummaryModel,
+	})
+	if err != nil {
+		return nil, nil, err
+	}
+	return client.Embedder(), client, nil
+}
+
+// strictness says how sure the assigner must be in a project.
+func strictness(projects *project.Registry) func(context.Context, storage.Space) (cluster.Strictness, error) {
+	return func(ctx context.Context, space storage.Space) (cluster.Strictness, error) {
+		p, _, err := project.Load(ctx, space)
+		if err != nil {
+			return "", err
+		}
+		return cluster.Strictness(projects.Policy(p).Strictness), nil
+	}
+}
+
+// issueHost keeps a nil *github.App from becoming a host that is not nil.
+func issueHost(app *github.App) issue.Host {
+	if app == nil {
+		return nil
+	}
+	return app
+}
+
+func serverPolicies(cfg *config.Config) project.Settings {
+	s := make(project.Settings)
+	for _, in := range cfg.Installations {
+		s[in.ID] = make(map[string]policy.File)
+		for name, file := range in.Repositories {
+			s[in.ID][strings.ToLower(name)] = file
+		}
+	}
+	return s
+}
+
+func installations(cfg *config.Config) []int64 {
+	var ids []int64
+	for _, in := range cfg.Installations {
+		ids = append(ids, in.ID)
+	}
+	return ids
+}
+
+func reveal(secrets []config.Secret) []string {
+	var all []string
+	for _, s := range secrets {
+		all = append(all, s.Reveal())
+	}
+	return all
+}
+
+// connect returns the App on GitHub, after GitHub confirmed that it knows it.
+func connect(ctx context.Context, cfg *config.Config, log zerolog.Logger) (*github.App, error) {
+	app, err := github.New(github.Config{
+		API: cfg.GitHub.APIURL, AppID: cfg.GitHub.IntegrationID, PrivateKey: []byte(cfg.GitHub.PrivateKey.Reveal()),
+		UserAgent: "soulcaster/" + buildVersion,
+	})
+	if err != nil {
+		return nil, err
+	}
+	id, err := app.App(ctx)
+	var later *work.Later
+	switch {
+	case errors.As(err, &later) && !errors.Is(err, github.ErrUnauthorized):
+		// GitHub is away. Feedback is taken in all the same, and work waits.
+		log.Warn().Err(err).Msg("GitHub did not answer; the app starts, and its work waits")
+	case err != nil:
+		return nil, err
+	default:
+		log.Info().Str("app", id.Slug).Msg("GitHub knows the App")
+	}
+	return app, nil
+}
+
+// newLog returns the log: one line of JSON each.
+func newLog(w io.Writer) zerolog.Logger {
+	return zerolog.New(w).With().Timestamp().Logger()
+}
+
+// judges returns the language model's part in clustering and in filing; both are
+// nil without a model.
+func judges(model *gemini.Client) (cluster.Judge, issue.Judge) {
+	if model == nil {
+		return nil, nil
+	}
+	j := judge.New(model)
+	return j, j
+}

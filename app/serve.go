@@ -1,0 +1,156 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"github.com/soulcaster/soulcaster/config"
+	"github.com/soulcaster/soulcaster/engine/github"
+	"github.com/soulcaster/soulcaster/handlers"
+	"github.com/soulcaster/soulcaster/handlers/web"
+)
+
+// serve receives feedback and works until it is told to stop.
+func serve(ctx context.Context, e *environment, args []string) error {
+	flags := newFlags("serve")
+	preview := flags.Bool("preview", false, "work without GitHub: show what would be written, and write nothing")
+	if err := parse(e, flags, args); err != nil {
+		return err
+	}
+	if flags.NArg() > 0 {
+		return usagef("serve takes no arguments")
+	}
+	cfg, err := config.Load(e.env)
+	if err != nil {
+		return &usageError{err}
+	}
+	log := newLog(e.err)
+	for _, w := range cfg.Warnings {
+		log.Warn().Msg(w)
+	}
+	if *preview {
+		return runApp(ctx, cfg, nil, mode{preview: true}, log)
+	}
+	switch cfg.GitHub.State {
+	case config.GitHubBroken:
+		return &usageError{cfg.GitHub.Err()}
+	case config.GitHubNone:
+		return serveSetup(ctx, cfg, log)
+	}
+	host, err := connect(ctx, cfg, log)
+	if err != nil {
+		return err
+	}
+	return runApp(ctx, cfg, host, mode{}, log)
+}
+
+// runApp opens the store, puts the app together and runs it.
+func runApp(ctx context.Context, cfg *config.Config, host *github.App, m mode, log zerolog.Logger) error {
+	listener, err := net.Listen("tcp", cfg.Addr)
+	if err != nil {
+		return fmt.Errorf("listen on SOULCASTER_ADDR: %w", err)
+	}
+	defer listener.Close()
+	metricsListener, err := net.Listen("tcp", cfg.MetricsAddr)
+	if err != nil {
+		return fmt.Errorf("listen on SOULCASTER_METRICS_ADDR: %w", err)
+	}
+	defer metricsListener.Close()
+	db, bell, exclusive, err := openStore(ctx, cfg)
+	if err != nil {
+		return err
+	}
+	defer db.Close()
+	app, err := assemble(ctx, cfg, db, bell, exclusive, host, m, log)
+	if err != nil {
+		return err
+	}
+	return app.run(ctx, listener, metricsListener, log)
+}
+
+// drainRequests is how long requests that are under way at the end may take; the
+// queue has its own limit for work. What is not finished by then is done again
+// after the next start.
+const drainRequests = 15 * time.Second
+
+// run serves until ctx is done, then drains: no new requests, then no new work.
+func (m *machine) run(ctx context.Context, listener, metricsListener net.Listener, log zerolog.Logger) error {
+	working, stopWork := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopWork()
+	worked := make(chan error, 1)
+	go func() { worked <- m.queue.Run(log.WithContext(working)) }()
+
+	front := newServer(m.handler)
+	back := newServer(m.metrics)
+	served := make(chan error, 2)
+	go func() { served <- front.Serve(listener) }()
+	go func() { served <- back.Serve(metricsListener) }()
+	log.Info().Str("address", listener.Addr().String()).Str("metrics", metricsListener.Addr().String()).
+		Str("version", buildVersion).Msg("serving")
+
+	var failed error
+	select {
+	case <-ctx.Done():
+		log.Info().Msg("draining: no new requests, then no new work")
+	case failed = <-served:
+	case failed = <-worked:
+		worked <- nil
+	}
+	closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainRequests)
+	defer cancel()
+	if err := front.Shutdown(closing); err != nil {
+		log.Warn().Err(err).Msg("some requests were still under way and were cut off")
+		front.Close()
+	}
+	stopWork()
+	if err := <-worked; err != nil && failed == nil && !errors.Is(err, context.Canceled) {
+		failed = fmt.Errorf("work: %w", err)
+	}
+	back.Close()
+	if failed != nil && !errors.Is(failed, http.ErrServerClosed) {
+		return failed
+	}
+	log.Info().Msg("stopped")
+	return nil
+}
+
+// newServer returns a server whose patience has limits.
+func newServer(h http.Handler) *http.Server {
+	return &http.Server{
+		Handler:           h,
+		ReadHeaderTimeout: 5 * time.Second,
+		ReadTimeout:       30 * time.Second,
+		WriteTimeout:      60 * time.Second,
+		IdleTimeout:       2 * time.Minute,
+		MaxHeaderBytes:    64 << 10,
+	}
+}
+
+// serveSetup serves the page that says how to set the app up, for who brings the
+// token from the log, and 503 for everything else.
+func serveSetup(ctx context.Context, cfg *config.Config, log zerolog.Logger) error {
+	listener, err := net.Listen("tcp", cfg.Addr)
+	if err != nil {
+		return fmt.Errorf("listen on SOULCASTER_ADDR: %w", err)
+	}
+	page, token := web.NewSetup()
+	server := newServer(handlers.Observe(log, func(string, int, time.Duration) {}, page))
+	served := make(chan error, 1)
+	go func() { served <- server.Serve(listener) }()
+	log.Warn().Str("open", fmt.Sprintf("http://%s/setup?token=%s", listener.Addr(), token)).
+		Msg("no GitHub App is set up: this address, good for one visitor, says how; to try the app without GitHub run it with --preview")
+	select {
+	case <-ctx.Done():
+	case err := <-served:
+		return err
+	}
+	closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainRequests)
+	defer cancel()
+	return server.Shutdown(closing)
+}

@@ -1,0 +1,181 @@
+package config
+
+import (
+	"net"
+	"net/url"
+	"strconv"
+	"strings"
+
+	"github.com/soulcaster/soulcaster/engine/embed/gemini"
+	"github.com/soulcaster/soulcaster/engine/secret"
+)
+
+// The names that more than one place needs.
+const (
+	addrSetting      = "SOULCASTER_ADDR"
+	storeSetting     = "SOULCASTER_STORE"
+	keySetting       = "SOULCASTER_SECRET_KEY"
+	fileSetting      = "SOULCASTER_CONFIG"
+	tokenSetting     = "SOULCASTER_ADMIN_TOKEN"
+	apiURLSetting    = "GITHUB_V3_API_URL"
+	webURLSetting    = "GITHUB_WEB_URL"
+	geminiSetting    = "GEMINI_API_KEY"
+	geminiURLSetting = "GOOGLE_GEMINI_BASE_URL"
+	embedSetting     = "SOULCASTER_EMBED_MODEL"
+	summarySetting   = "SOULCASTER_SUMMARY_MODEL"
+)
+
+// Setting is one environment variable, as documentation needs it.
+type Setting struct {
+	Group   string // the heading that it stands under
+	Name    string
+	Default string // "" if there is none
+	Secret  bool   // its value must not be seen
+	Doc     string // what it is, in Markdown
+
+	app   bool   // one of the GitHub App's, which are set together
+	where string // where to find its value, for an error
+	set   func(c *Config, value string) error
+}
+
+// Settings returns every setting, in the order of the documentation.
+func Settings() []Setting { return append([]Setting(nil), settings[:]...) }
+
+// settings is the one list of them. It is not to be changed.
+var settings = [...]Setting{
+	{Group: "The GitHub App", Name: "GITHUB_APP_INTEGRATION_ID", app: true, where: "App ID on the App's page", set: setIntegrationID,
+		Doc: "The App ID, a number."},
+	{Group: "The GitHub App", Name: "GITHUB_APP_PRIVATE_KEY", app: true, Secret: true, where: "the .pem file that GitHub made for the App", set: setPrivateKey,
+		Doc: "The text of the App's `.pem` file. Line ends may be real or written as `\\n`; base64 of the file is taken too."},
+	{Group: "The GitHub App", Name: "GITHUB_APP_WEBHOOK_SECRET", app: true, Secret: true, where: "Webhook secret on the App's page", set: setWebhookSecrets,
+		Doc: "The webhook's secret. To rotate it without losing deliveries, set `new,old`, change it at GitHub, then drop the old one."},
+	{Group: "The GitHub App", Name: "GITHUB_OAUTH_CLIENT_ID", app: true, where: "Client ID on the App's page",
+		Doc: "The App's client id, for signing in.",
+		set: func(c *Config, v string) error { c.GitHub.OAuthClientID = v; return nil }},
+	{Group: "The GitHub App", Name: "GITHUB_OAUTH_CLIENT_SECRET", app: true, Secret: true, where: "Client secrets on the App's page",
+		Doc: "The App's client secret.",
+		set: func(c *Config, v string) error { c.GitHub.OAuthClientSecret = Secret(v); return nil }},
+	{Group: "The GitHub App", Name: apiURLSetting, Default: "https://api.github.com",
+		Doc: "Where GitHub's API is. For GitHub Enterprise Server: `https://HOST/api/v3`.",
+		set: func(c *Config, v string) error { return setURL(c, apiURLSetting, &c.GitHub.APIURL, v) }},
+	{Group: "The GitHub App", Name: webURLSetting, Default: "https://github.com",
+		Doc: "Where GitHub's pages are.",
+		set: func(c *Config, v string) error { return setURL(c, webURLSetting, &c.GitHub.WebURL, v) }},
+
+	{Group: "The server", Name: addrSetting, Default: "127.0.0.1:8080",
+		Doc: "`host:port` to listen on. Port 0 takes a free one.",
+		set: func(c *Config, v string) error { return setAddr(&c.Addr, v) }},
+	{Group: "The server", Name: "SOULCASTER_PUBLIC_URL",
+		Doc: "The address at which GitHub, Sentry and people reach the app. Needed for links in what it writes when it stands behind a proxy.",
+		set: func(c *Config, v string) error { return setURL(c, "SOULCASTER_PUBLIC_URL", &c.PublicURL, v) }},
+	{Group: "The server", Name: tokenSetting, Secret: true,
+		Doc: "Who sends it as `Authorization: Bearer …` sees the pages of a live app. Make one with `openssl rand -hex 32`.",
+		set: func(c *Config, v string) error {
+			if strings.ContainsAny(v, " \t\r\n") {
+				return wrong("holds white space, which a header cannot carry", "make one with: openssl rand -hex 32")
+			}
+			c.AdminToken = Secret(v)
+			return nil
+		}},
+	{Group: "The server", Name: "SOULCASTER_METRICS_ADDR", Default: "127.0.0.1:9090",
+		Doc: "`host:port` that answers `/metrics`, apart from everything else so that it can stay inside.",
+		set: func(c *Config, v string) error { return setAddr(&c.MetricsAddr, v) }},
+	{Group: "The server", Name: fileSetting,
+		Doc: "Path of the YAML file with installations and sources, [below](#the-yaml-file).",
+		set: func(*Config, string) error { return nil }}, // read last, by Load
+
+	{Group: "The store", Name: storeSetting, Default: "bolt:./data/soulcaster.db",
+		Doc: "`bolt:PATH`, a file for one process, or `redis://…` or `rediss://…` for several (Sentinel: with `?master_name=NAME`; Cluster: with `?addr=HOST:PORT` for each other node). A file is refused on ECS, where it would not survive a deployment.",
+		set: setStore},
+	{Group: "The store", Name: keySetting, Secret: true,
+		Doc: "The master key: 32 bytes in base64 (`openssl rand -base64 32`). Required with Redis; with a bolt file one is made beside it when unset. Keep a copy: without it the store's own keys cannot be read, and the app refuses to start. " +
+			"To rotate it, set `new,old`, restart, then drop the old one; authors' hashes do not change. With several replicas first set `old,new` on all of them, so that none meets a key that it does not have.",
+		set: func(c *Config, v string) error {
+			keys, err := secret.ParseKeys(keySetting, v)
+			if err != nil {
+				return wrong(err.Error(), "make one with: openssl rand -base64 32")
+			}
+			c.SecretKeys = keys
+			return nil
+		}},
+	{Group: "The store", Name: "SOULCASTER_ALLOW_VOLATILE_REDIS", Default: "false",
+		Doc: "`true` starts on a Redis that keeps nothing on disk or may evict keys. What was accepted can then be lost.",
+		set: func(c *Config, v string) (err error) {
+			if c.Store.AllowVolatile, err = strconv.ParseBool(v); err != nil {
+				return wrong("is neither true nor false", "set one of them")
+			}
+			return nil
+		}},
+
+	{Group: "Gemini", Name: geminiSetting, Secret: true,
+		Doc: "With a key, meaning comes from Gemini. Without one, the embedded embedder works and summaries are extracts; no text goes to Google.",
+		set: func(c *Config, v string) error { c.Gemini.APIKey = Secret(v); return nil }},
+	{Group: "Gemini", Name: geminiURLSetting,
+		Doc: "Another address of the Gemini API, without a version, as for a proxy.",
+		set: func(c *Config, v string) error { return setURL(c, geminiURLSetting, &c.Gemini.BaseURL, v) }},
+	{Group: "Gemini", Name: embedSetting, Default: gemini.DefaultEmbedModel,
+		Doc: "The model that makes vectors, asked for 768 dimensions. Vectors of two models are never compared.",
+		set: func(c *Config, v string) error { return setModel(&c.Gemini.EmbedModel, v) }},
+	{Group: "Gemini", Name: summarySetting, Default: gemini.DefaultSummaryModel,
+		Doc: "The model that answers questions and writes summaries. Google retires models: a retired one is named in the log, with the setting to change.",
+		set: func(c *Config, v string) error { return setModel(&c.Gemini.SummaryModel, v) }},
+}
+
+func setStore(c *Config, value string) error {
+	scheme, rest, _ := strings.Cut(value, ":")
+	switch scheme {
+	case "bolt":
+		if rest == "" {
+			return wrong("names no file", "write bolt:PATH, as in bolt:./data/soulcaster.db")
+		}
+		c.Store.Path = rest
+		return nil
+	case "redis", "rediss":
+		// The parser's error would quote the password.
+		if u, err := url.Parse(value); err != nil || u.Hostname() == "" {
+			return wrong("is not an address of a Redis", "write redis://HOST:PORT or rediss://USER:PASSWORD@HOST:PORT, with signs in the password as %XX")
+		}
+		c.Store.URL = Secret(value)
+		return nil
+	}
+	return wrong("names no known store", "write bolt:PATH, redis://… or rediss://…")
+}
+
+func setAddr(to *string, value string) error {
+	_, port, err := net.SplitHostPort(value)
+	if err != nil {
+		return wrong("is not host:port", "write it as in 127.0.0.1:8080, or :8080 for all of the machine's addresses")
+	}
+	if _, err := strconv.ParseUint(port, 10, 16); err != nil {
+		return wrong("has no port between 0 and 65535", "write it as in 127.0.0.1:8080")
+	}
+	*to = value
+	return nil
+}
+
+func setURL(c *Config, name string, to *string, value string) error {
+	u, err := url.Parse(value)
+	switch {
+	case err != nil || (u.Scheme != "https" && u.Scheme != "http") || u.Hostname() == "":
+		return wrong("is not a web address", "write it as in https://example.com")
+	case u.User != nil:
+		return wrong("holds a user name or password", "leave them out of the address")
+	case u.RawQuery != "" || u.Fragment != "" || u.ForceQuery:
+		return wrong("has a query or a fragment", "leave out what begins with ? or #")
+	}
+	if ip := net.ParseIP(u.Hostname()); u.Scheme == "http" && u.Hostname() != "localhost" && (ip == nil || !ip.IsLoopback()) {
+		c.Warnings = append(c.Warnings, name+" is http: whoever is on the way can read and change what is sent")
+	}
+	*to = strings.TrimRight(value, "/")
+	return nil
+}
+
+func setModel(to *string, value string) error {
+	for _, r := range value {
+		if !strings.ContainsRune("-._/", r) && (r < '0' || r > '9') && (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') {
+			return wrong("is not the name of a model", "write it as in "+gemini.DefaultEmbedModel)
+		}
+	}
+	*to = value
+	return nil
+}

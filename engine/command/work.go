@@ -1,0 +1,210 @@
+package command
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"github.com/soulcaster/soulcaster/engine/action"
+	"github.com/soulcaster/soulcaster/engine/github"
+	"github.com/soulcaster/soulcaster/engine/issue"
+	"github.com/soulcaster/soulcaster/engine/policy"
+	"github.com/soulcaster/soulcaster/engine/project"
+	"github.com/soulcaster/soulcaster/engine/storage"
+	"github.com/soulcaster/soulcaster/engine/work"
+)
+
+// Keys in a project's space:
+//
+//	command/<comment id>   Comment: a comment that may be a command
+const commentPrefix = "command/"
+
+// Comment is what a delivery says of a comment whose first line is meant for us.
+type Comment struct {
+	ID        int64     `json:"id"`
+	Number    int       `json:"number"` // of the issue that it is on
+	Author    string    `json:"author"` // login
+	Line      string    `json:"line"`   // its first line, at most 1,000 runes
+	URL       string    `json:"url"`
+	CreatedAt time.Time `json:"created_at"`
+	RequestID string    `json:"request_id"`
+}
+
+// Add adds to the batch that a comment waits to be answered.
+func Add(b *storage.Batch, c Comment) {
+	key := fmt.Sprintf("%s%d", commentPrefix, c.ID)
+	b.SetJSON(key, c)
+	work.Add(b, key)
+}
+
+// Host is what a command needs of GitHub.
+type Host interface {
+	issue.Comments
+	React(ctx context.Context, at github.At, comment int64, content string) error
+	Permission(ctx context.Context, at github.At, login string) (github.Permission, error)
+}
+
+// Worker carries commands out.
+type Worker struct {
+	host     Host
+	projects *project.Registry
+	log      *action.Log
+	mac      func(space, key string) string
+	wake     func(spaces ...string)
+	now      func() time.Time
+}
+
+// NewWorker returns a worker. mac makes the keyed hash by which an answer is
+// found again; wake is told of spaces that have work due.
+func NewWorker(host Host, projects *project.Registry, log *action.Log,
+	mac func(space, key string) string, wake func(spaces ...string), now func() time.Time) *Worker {
+	return &Worker{host: host, projects: projects, log: log, mac: mac, wake: wake, now: now}
+}
+
+// order is one comment that is being answered.
+type order struct {
+	*Worker
+	space   storage.Space
+	comment Comment
+	entry   storage.Entry
+	at      github.At
+	live    bool
+}
+
+// maxAge is how old a comment may be to be obeyed: what was written long before
+// the app could answer is no longer meant.
+const maxAge = 24 * time.Hour
+
+// Handle is the handler of the work of one comment: react, ask what its author
+// may do, do it, answer. Every step can be done twice.
+func (w *Worker) Handle(ctx context.Context, it work.Item) (time.Time, error) {
+	entries, err := it.Space.Get(ctx, it.Key)
+	if err != nil {
+		return time.Time{}, fmt.Errorf("read %s: %w", it.Key, err)
+	}
+	if !entries[0].Exists() {
+		return time.Time{}, nil // answered already
+	}
+	o := &order{Worker: w, space: it.Space, entry: entries[0]}
+	if err := storage.GetJSON(entries[0], &o.comment); err != nil {
+		return time.Time{}, work.Dead(err)
+	}
+	p, _, err := project.Load(ctx, it.Space)
+	if err != nil {
+		return time.Time{}, err
+	}
+	o.at = github.At{Installation: p.Installation, Repo: p.Repo}
+	o.live = w.projects.Policy(p).Mode == policy.Live
+
+	err = o.carryOut(ctx)
+	switch {
+	case errors.Is(err, github.ErrForbidden), errors.Is(err, github.ErrNotFound), errors.Is(err, github.ErrGone), errors.Is(err, github.ErrMoved):
+		return time.Time{}, work.Dead(err)
+	case errors.Is(err, storage.ErrConflict):
+		return w.now(), nil
+	case errors.Is(err, github.ErrSuspended), errors.Is(err, github.ErrUninstalled):
+		return time.Time{}, &work.Later{Until: w.now().Add(10 * time.Minute), Err: err}
+	}
+	return time.Time{}, err
+}
+
+func (o *order) carryOut(ctx context.Context) error {
+	command, result := Parse(o.comment.Line)
+	if result.Kind == Ignore || o.now().Sub(o.comment.CreatedAt) > maxAge {
+		return o.done(ctx, nil)
+	}
+	if err := o.react(ctx); err != nil {
+		return err
+	}
+	may, err := o.host.Permission(ctx, o.at, o.comment.Author)
+	if err != nil {
+		return fmt.Errorf("ask what %s may do: %w", o.comment.Author, err)
+	}
+	switch {
+	case may < github.Read:
+		return o.done(ctx, nil) // a stranger is not answered
+	case result.Kind == Reply:
+		return o.answer(ctx, result.Reply, nil)
+	case may < command.Who:
+		return o.answer(ctx, fmt.Sprintf("%s needs %s permission on this repository.", command.Usage(), command.Who), nil)
+	case command.Name == "help":
+		return o.answer(ctx, Help(), nil)
+	}
+
+	cluster, err := issue.ClusterOf(ctx, o.space, o.comment.Number)
+	if err != nil {
+		return err
+	}
+	if cluster == "" {
+		return o.answer(ctx, "This issue is not one that Soulcaster keeps: it was filed by somebody else.", nil)
+	}
+	if command.Name == "undo" {
+		return o.undo(ctx, cluster)
+	}
+	text, err := issue.Status(ctx, o.space, cluster, o.projects)
+	if err != nil {
+		return err
+	}
+	return o.answer(ctx, text, nil)
+}
+
+// react shows that the command was seen, before anything else is done.
+func (o *order) react(ctx context.Context) error {
+	_, err := o.log.Once(ctx, o.space, action.Action{
+		Key: "command.seen/" + o.id(), Kind: "reaction", Subject: o.subject(), By: o.by(), Why: "a command", RequestID: o.comment.RequestID,
+		Request: []byte(`{"content":"eyes"}`),
+	}, o.live, action.Effect{
+		Do: func(ctx context.Context) (any, error) { return nil, o.host.React(ctx, o.at, o.comment.ID, "eyes") },
+		// To react twice is the same as once.
+		Find: func(context.Context, time.Time) (any, bool, error) { return nil, false, nil },
+	})
+	if errors.Is(err, storage.ErrUnavailable) || errors.Is(err, storage.ErrNoSpace) {
+		return err
+	}
+	if err != nil {
+		zerolog.Ctx(ctx).Info().Err(err).Msg("no reaction; the answer does not wait for it")
+	}
+	return nil
+}
+
+// undo hands the wish over to the one writer of the issue, which also answers.
+func (o *order) undo(ctx context.Context, cluster string) error {
+	return o.done(ctx, func(b *storage.Batch) {
+		issue.AskUndo(b, cluster, issue.Undo{By: o.by(), Comment: o.comment.ID, Reply: o.replyKey(), Request: o.comment.RequestID})
+	})
+}
+
+// answer comments on the issue, once, and ends the order.
+func (o *order) answer(ctx context.Context, text string, also func(*storage.Batch)) error {
+	err := issue.Comment(ctx, o.log, o.host, o.space, o.at, o.comment.Number, o.live, action.Action{
+		Key: o.replyKey(), Kind: "command.reply", Subject: o.subject(), By: o.by(), Why: "answer to a command", RequestID: o.comment.RequestID,
+	}, text, o.mac(o.space.Name(), o.replyKey()))
+	if err != nil {
+		return err
+	}
+	return o.done(ctx, also)
+}
+
+// done forgets the comment, with whatever else is to happen in the same batch.
+func (o *order) done(ctx context.Context, also func(*storage.Batch)) error {
+	var b storage.Batch
+	b.RequireEntry(o.entry)
+	b.Delete(o.entry.Key)
+	if also != nil {
+		also(&b)
+	}
+	if err := o.space.Apply(ctx, &b); err != nil {
+		return fmt.Errorf("end command %s: %w", o.id(), err)
+	}
+	o.wake(o.space.Name())
+	return nil
+}
+
+func (o *order) id() string       { return strconv.FormatInt(o.comment.ID, 10) }
+func (o *order) by() string       { return "@" + o.comment.Author }
+func (o *order) replyKey() string { return "command.reply/" + o.id() }
+func (o *order) subject() string  { return fmt.Sprintf("#%d", o.comment.Number) }

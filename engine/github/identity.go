@@ -1,0 +1,101 @@
+package github
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/google/go-github/v66/github"
+)
+
+// Identity is who the App is.
+type Identity struct {
+	ID          int64             `json:"id"`
+	Slug        string            `json:"slug"` // its comments are by "<slug>[bot]"
+	Name        string            `json:"name"`
+	URL         string            `json:"html_url"`
+	Permissions map[string]string `json:"permissions"` // "issues": "write"
+	Events      []string          `json:"events"`
+}
+
+// Login is the name that the App's issues and comments carry.
+func (i Identity) Login() string { return i.Slug + "[bot]" }
+
+// App asks GitHub who the App is. It fails if the credentials are not good.
+func (a *App) App(ctx context.Context) (Identity, error) {
+	var id Identity
+	err := a.ask(ctx, At{}, "ask who the App is", get(ctx, "app", &id))
+	if err != nil {
+		return Identity{}, err
+	}
+	if id.Slug == "" {
+		return Identity{}, errors.New("ask who the App is: the answer has no slug")
+	}
+	a.mu.Lock()
+	a.identity, a.known = id, a.now()
+	a.mu.Unlock()
+	return id, nil
+}
+
+// login is the App's own login, asked at most once an hour: an App can be
+// renamed while it runs.
+func (a *App) login(ctx context.Context) (string, error) {
+	a.mu.Lock()
+	id, fresh := a.identity, !a.known.IsZero() && a.now().Sub(a.known) < time.Hour
+	a.mu.Unlock()
+	if fresh {
+		return id.Login(), nil
+	}
+	id, err := a.App(ctx)
+	return id.Login(), err
+}
+
+// Installation is one installation of the App, as GitHub knows it.
+type Installation struct {
+	ID          int64
+	Account     string // login of the user or the organization
+	Suspended   bool
+	Selection   string            // "all" or "selected" repositories
+	Permissions map[string]string // what was granted, which may be less than what the App asks for
+}
+
+// Installation asks for an installation; ErrUninstalled if there is none.
+func (a *App) Installation(ctx context.Context, id int64) (Installation, error) {
+	var in struct {
+		ID      int64 `json:"id"`
+		Account struct {
+			Login string `json:"login"`
+		} `json:"account"`
+		Selection   string            `json:"repository_selection"`
+		Permissions map[string]string `json:"permissions"`
+		SuspendedAt *time.Time        `json:"suspended_at"`
+	}
+	what := fmt.Sprintf("ask for installation %d", id)
+	err := a.ask(ctx, At{}, what, get(ctx, fmt.Sprintf("app/installations/%d", id), &in))
+	if errors.Is(err, ErrNotFound) {
+		return Installation{}, fmt.Errorf("%s: %w", what, ErrUninstalled)
+	}
+	if err != nil {
+		return Installation{}, err
+	}
+	return Installation{
+		ID:          in.ID,
+		Account:     in.Account.Login,
+		Suspended:   in.SuspendedAt != nil && !in.SuspendedAt.IsZero(),
+		Selection:   in.Selection,
+		Permissions: in.Permissions,
+	}, nil
+}
+
+// get reads what go-github has a type for that hides something we need:
+// permissions that it does not know of.
+func get(ctx context.Context, path string, into any) func(*github.Client) (*github.Response, error) {
+	return func(c *github.Client) (*github.Response, error) {
+		req, err := c.NewRequest("GET", path, nil)
+		if err != nil {
+			return nil, err
+		}
+		return c.Do(ctx, req, into)
+	}
+}

@@ -1,0 +1,199 @@
+package issue
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"github.com/soulcaster/soulcaster/engine/action"
+	"github.com/soulcaster/soulcaster/engine/cluster"
+	"github.com/soulcaster/soulcaster/engine/feedback"
+	"github.com/soulcaster/soulcaster/engine/github"
+	"github.com/soulcaster/soulcaster/engine/storage"
+	"github.com/soulcaster/soulcaster/engine/work"
+)
+
+// CreateKey is the key of the action that files a cluster's issue; its request
+// is a github.NewIssue.
+func CreateKey(cluster string) string { return "issue.create/" + cluster }
+
+// asked is how soon to look again while GitHub has not told of a repository yet.
+const asked = 5 * time.Second
+
+// file sees to a cluster that has no issue.
+func (s *sitting) file(ctx context.Context) (time.Time, error) {
+	if len(s.problem.members) == 0 && len(s.problem.Uncounted) == 0 {
+		// The cluster is gone: its members were removed or belong elsewhere now.
+		s.say(Ignored, "ignored: nothing is left in it")
+		s.batch.Delete(candidatePrefix + s.id)
+		return time.Time{}, nil
+	}
+	verdict, err := s.verdict(ctx)
+	if err != nil {
+		return time.Time{}, err
+	}
+	standing := Eligible(s.problem, s.policy, verdict)
+	s.say(standing.State, "%s", standing.Reason)
+	if standing.State != Ready && standing.State != Preview {
+		s.batch.Delete(candidatePrefix + s.id)
+		return time.Time{}, nil
+	}
+	if s.host != nil {
+		if s.project.Looked.IsZero() {
+			s.say(Held, "held: GitHub has not told about the repository yet")
+			return s.now.Add(asked), nil
+		}
+		if s.project.Unavailable != "" {
+			s.say(Blocked, "held: the repository cannot be written to: %s", s.project.Unavailable)
+			return time.Time{}, nil
+		}
+	}
+	if s.kept.Granted.IsZero() || s.live && !s.kept.GrantLive {
+		s.say(Held, "held: waiting for a place among today's issues")
+		s.batch.SetJSON(candidatePrefix+s.id, Candidate{Hurt: s.problem.Hurt(), Live: s.live})
+		work.Add(&s.batch, "file")
+		return time.Time{}, nil
+	}
+	return s.create(ctx)
+}
+
+// verdict asks the model about posts that no error and no report goes with. It
+// is asked again when there are twice as many.
+func (s *sitting) verdict(ctx context.Context) (*Verdict, error) {
+	p := s.problem
+	if s.judge == nil || p.ErrorGroups > 0 || p.Reporters > 0 || p.Posters < s.policy.FileAfter.Posts {
+		return nil, nil
+	}
+	if s.kept.Verdict == "" || p.Reports >= 2*s.kept.VerdictOn {
+		var posts []string
+		for _, m := range p.members[:min(len(p.members), 8)] {
+			posts = append(posts, m.Feedback.Title+"\n"+m.Feedback.Body)
+		}
+		v, err := s.judge.Verdict(ctx, posts)
+		if err != nil {
+			// Without the model's word, the number of people decides.
+			zerolog.Ctx(ctx).Warn().Err(err).Msg("the model did not say what posts are")
+			return nil, nil
+		}
+		s.kept.Verdict, s.kept.VerdictOn = v, p.Reports
+	}
+	return &s.kept.Verdict, nil
+}
+
+// filed is what is remembered of an issue that was created.
+type filed struct {
+	Number int    `json:"number"`
+	NodeID string `json:"node_id"`
+	URL    string `json:"url"`
+}
+
+// create files the issue, or records what would be filed.
+func (s *sitting) create(ctx context.Context) (time.Time, error) {
+	published := Publish(s.problem, s.policy)
+	section := s.section(published, MaxBody)
+	n := github.NewIssue{Title: Title(published), Body: section, Labels: s.policy.Labels}
+	request, err := encode(n)
+	if err != nil {
+		return time.Time{}, err
+	}
+	rec, err := s.log.Once(ctx, s.space, action.Action{
+		Key: CreateKey(s.id), Kind: "issue.create", Subject: s.id, By: By,
+		Why: "one issue per problem: " + s.problem.why(), Request: request,
+	}, s.live, action.Effect{
+		Do: func(ctx context.Context) (any, error) {
+			i, err := s.host.CreateIssue(ctx, s.at(), n)
+			return filed{i.Number, i.NodeID, i.URL}, err
+		},
+		Find: func(ctx context.Context, since time.Time) (any, bool, error) {
+			own, err := s.host.OwnIssuesSince(ctx, s.at(), since)
+			if err != nil {
+				return nil, false, err
+			}
+			for _, i := range own {
+				if s.marked(i.Body) {
+					return filed{i.Number, i.NodeID, i.URL}, true, nil
+				}
+			}
+			return nil, false, nil
+		},
+	})
+	if err != nil {
+		return time.Time{}, s.refused(err)
+	}
+	if rec.State != action.Done {
+		s.say(Preview, "preview: its issue would be filed")
+		return time.Time{}, nil
+	}
+	var f filed
+	if err := json.Unmarshal(rec.Result, &f); err != nil || f.Number == 0 {
+		return time.Time{}, work.Dead(fmt.Errorf("the record of %s names no issue", rec.Key))
+	}
+	// What was sent is what the record holds: it may be from before a crash.
+	var sent github.NewIssue
+	if err := json.Unmarshal(rec.Request, &sent); err != nil {
+		return time.Time{}, work.Dead(fmt.Errorf("read the record of %s: %w", rec.Key, err))
+	}
+	k := &s.kept
+	k.Number, k.NodeID, k.URL, k.FiledAt, k.State = f.Number, f.NodeID, f.URL, rec.Ended, "open"
+	k.SectionHash = Hash(sent.Body)
+	k.Loud = s.problem.Hurt()
+	if k.SectionHash == Hash(section) {
+		k.Told = Tell(s.problem, s.now)
+	}
+	s.batch.SetJSON(fmt.Sprintf("%s%d", ofPrefix, k.Number), s.id)
+	s.batch.Delete(candidatePrefix + s.id)
+	cluster.MarkFiled(&s.batch, s.id)
+	s.say(Filed, "issue #%d", k.Number)
+	return s.now, nil // what changed meanwhile is told by an edit
+}
+
+// refused turns what GitHub refuses for good into where the cluster stands.
+func (s *sitting) refused(err error) error {
+	var invalid *github.ValidationError
+	switch {
+	case errors.Is(err, github.ErrGone), errors.Is(err, github.ErrForbidden), errors.Is(err, github.ErrNotFound), errors.Is(err, github.ErrMoved):
+		// Find out what became of the repository; its news bring us back.
+		var b storage.Batch
+		work.Add(&b, "repository")
+		if err := s.space.Apply(context.Background(), &b); err == nil {
+			s.wake(s.space.Name())
+		}
+	case errors.As(err, &invalid):
+		return work.Dead(err)
+	}
+	return err
+}
+
+// section renders the section for a body with so much room.
+func (s *sitting) section(p Published, room int) string {
+	return Section(p, func(cluster string) string { return s.mac(s.space.Name(), cluster) }, room)
+}
+
+// why is the reason for the issue in a few words.
+func (p Problem) why() string {
+	for _, k := range p.Kinds {
+		switch k {
+		case feedback.Sentry:
+			return count(p.ErrorGroups, "error")
+		case feedback.Report:
+			return people(p.Reporters) + " reported it"
+		}
+	}
+	return people(p.Posters) + " posted it"
+}
+
+// encode returns the JSON of a request, with text as it is sent.
+func encode(v any) (json.RawMessage, error) {
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	if err := e.Encode(v); err != nil {
+		return nil, fmt.Errorf("encode request: %w", err)
+	}
+	return bytes.TrimSpace(b.Bytes()), nil
+}

@@ -1,0 +1,14 @@
+// Package issue knows what the one GitHub issue of a cluster says, and when it
+// changes.
+//
+// The way through: [Summarise] says what a cluster amounts to, [Eligible] whether
+// that is enough for an issue, [Places] whether today has room for one more, and
+// [EditDue] whether an issue that exists should be written again. [Publish] takes
+// away what must not be shown on the repository; only what it returns can be
+// rendered, by [Title] and [Section]. [Splice] puts the section into a body that
+// people write in too. [Record.Close], [Record.Reopen] and [Regressed] are what
+// happens after the fix.
+//
+// All of these are functions of what they are given: the same problem has the
+// same bytes, whenever and wherever it is rendered.
+package issue

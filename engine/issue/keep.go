@@ -1,0 +1,231 @@
+package issue
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/soulcaster/soulcaster/engine/action"
+	"github.com/soulcaster/soulcaster/engine/github"
+	"github.com/soulcaster/soulcaster/engine/storage"
+)
+
+// keep sees to a cluster that has an issue.
+func (s *sitting) keep(ctx context.Context) (time.Time, error) {
+	again, err := s.attend(ctx)
+	s.describe()
+	return again, err
+}
+
+// describe says where a cluster stands that has an issue.
+func (s *sitting) describe() {
+	k := &s.kept
+	switch {
+	case k.Gone != "":
+		s.say(Blocked, "issue #%d is not kept any more: %s", k.Number, k.Gone)
+	case k.Muted:
+		s.say(Muted, "issue #%d, closed as not planned: muted until somebody reopens it", k.Number)
+	case k.State == "closed":
+		s.say(Closed, "issue #%d, closed: watched for its return", k.Number)
+	default:
+		s.say(Filed, "issue #%d", k.Number)
+	}
+}
+
+// attend does what the issue needs now: the telling of a regression, an edit, a
+// comment, or nothing.
+func (s *sitting) attend(ctx context.Context) (time.Time, error) {
+	k := &s.kept
+	if !s.live || k.Gone != "" {
+		return time.Time{}, nil
+	}
+	if k.Back != nil {
+		return s.tellRegression(ctx)
+	}
+	if evidence, back := Regressed(s.problem, k.Record, DeployTime, s.now); back {
+		// Noted first and told in the next look, so that what a crash interrupts
+		// is taken up where it was.
+		k.Back = &Regression{At: s.now, Text: evidence.Comment()}
+		return s.now, nil
+	}
+	if k.State == "closed" {
+		return time.Time{}, nil
+	}
+	due, why, again := EditDue(s.problem, k.Record, s.now)
+	if due {
+		if err := s.edit(ctx, why); err != nil {
+			return time.Time{}, err
+		}
+	}
+	return again, s.tellTenfold(ctx)
+}
+
+// EditKey is the key of the action that edits a cluster's issue.
+func EditKey(cluster string) string { return "issue.edit/" + cluster }
+
+// edit brings the issue's section in line with the problem.
+func (s *sitting) edit(ctx context.Context, why string) error {
+	i, err := s.get(ctx)
+	if err != nil || i == nil || s.kept.State == "closed" {
+		return err
+	}
+	section := s.section(Publish(s.problem, s.policy), Room(i.Body))
+	body, changed, err := Splice(i.Body, section)
+	if errors.Is(err, ErrTooLong) {
+		// People filled the body: there is no room, and what they wrote stays.
+		s.kept.Told = Tell(s.problem, s.now)
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if changed {
+		before := extract(i.Body)
+		if err := s.write(ctx, EditKey(s.id), "issue.edit", By, why, body); err != nil {
+			return err
+		}
+		s.kept.Before = before
+	}
+	s.kept.SectionHash = Hash(section)
+	s.kept.Told = Tell(s.problem, s.now)
+	return nil
+}
+
+// write writes a body.
+func (s *sitting) write(ctx context.Context, key, kind, by, why, body string) error {
+	return s.change(ctx, key, kind, by, why, github.Edit{Body: &body})
+}
+
+// change brings something about the issue to a wanted state.
+func (s *sitting) change(ctx context.Context, key, kind, by, why string, e github.Edit) error {
+	request, err := encode(struct {
+		Number int         `json:"number"`
+		Edit   github.Edit `json:"edit"`
+	}{s.kept.Number, e})
+	if err != nil {
+		return err
+	}
+	_, err = s.log.Converge(ctx, s.space, action.Action{
+		Key: key, Kind: kind, Subject: s.id, By: by, Why: why, Request: request,
+	}, s.live, action.Effect{Do: func(ctx context.Context) (any, error) {
+		_, err := s.host.EditIssue(ctx, s.at(), s.kept.Number, e)
+		return nil, err
+	}})
+	if err != nil {
+		return s.refused(err)
+	}
+	return nil
+}
+
+// ReopenKey is the key of the action that reopens a cluster's issue.
+func ReopenKey(cluster string) string { return "issue.reopen/" + cluster }
+
+// tellRegression reopens the issue and says why, then writes the section anew.
+func (s *sitting) tellRegression(ctx context.Context) (time.Time, error) {
+	k := &s.kept
+	i, err := s.get(ctx)
+	if err != nil || i == nil {
+		return time.Time{}, err
+	}
+	if k.Muted { // somebody closed it as not planned meanwhile
+		k.Back = nil
+		return time.Time{}, nil
+	}
+	if i.State == "closed" {
+		open, reason := "open", "reopened"
+		if err := s.change(ctx, ReopenKey(s.id), "issue.reopen", By, "regression", github.Edit{State: &open, StateReason: &reason}); err != nil {
+			return time.Time{}, err
+		}
+	}
+	if err := s.comment(ctx, fmt.Sprintf("issue.regressed/%s/%d", s.id, k.Back.At.Unix()), "issue.regressed", By, "regression", k.Back.Text); err != nil {
+		return time.Time{}, err
+	}
+	k.Reopen()
+	k.RegressedAt, k.Back = k.Back.At, nil
+	return s.now, nil
+}
+
+// tenfold is how many times as many people (or events, from a hundred on) as
+// people were told of make a comment.
+const tenfold = 10
+
+// tellTenfold tells people when a problem hurts ten times as many as they know.
+func (s *sitting) tellTenfold(ctx context.Context) error {
+	k, h := &s.kept, s.problem.Hurt()
+	if k.State == "closed" || k.Gone != "" {
+		return nil
+	}
+	var text string
+	switch {
+	case h.People >= tenfold*max(1, k.Loud.People):
+		text = fmt.Sprintf("This now affects %s; it was %s when you were last told.", people(h.People), number(k.Loud.People))
+	case h.Events >= 10*tenfold && h.Events >= tenfold*max(1, k.Loud.Events):
+		text = fmt.Sprintf("This has now happened %s times; it was %s when you were last told.", number(h.Events), number(k.Loud.Events))
+	default:
+		return nil
+	}
+	key := fmt.Sprintf("issue.tenfold/%s/%d-%d", s.id, k.Loud.People, k.Loud.Events)
+	if err := s.comment(ctx, key, "issue.tenfold", By, "ten times as many", text); err != nil {
+		return err
+	}
+	k.Loud = h
+	return nil
+}
+
+// comment says something on the issue, once under its key. Where nobody can
+// comment, it is left unsaid.
+func (s *sitting) comment(ctx context.Context, key, kind, by, why, text string) error {
+	if s.kept.Locked {
+		return nil
+	}
+	return Comment(ctx, s.log, s.host, s.space, s.at(), s.kept.Number, s.live, action.Action{
+		Key: key, Kind: kind, Subject: s.id, By: by, Why: why,
+	}, text, s.mac(s.space.Name(), key))
+}
+
+// commented is what is remembered of a comment.
+type commented struct {
+	ID  int64  `json:"id"`
+	URL string `json:"url"`
+}
+
+// Comment writes a comment on an issue, once under the action's key. A hidden
+// marker with mac, a keyed hash of the key, is how it is found again after a
+// crash. A conversation that is locked, and an issue that is gone, get none.
+func Comment(ctx context.Context, log *action.Log, host Comments, space storage.Space, at github.At, number int, live bool,
+	a action.Action, text, mac string) error {
+	body := text + "\n\n<!-- soulcaster:comment mac=" + mac + " -->"
+	request, err := encode(struct {
+		Number int    `json:"number"`
+		Body   string `json:"body"`
+	}{number, body})
+	if err != nil {
+		return err
+	}
+	a.Request = request
+	_, err = log.Once(ctx, space, a, live, action.Effect{
+		Do: func(ctx context.Context) (any, error) {
+			c, err := host.CreateComment(ctx, at, number, body)
+			return commented{c.ID, c.URL}, err
+		},
+		Find: func(ctx context.Context, since time.Time) (any, bool, error) {
+			own, err := host.OwnCommentsSince(ctx, at, number, since)
+			if err != nil {
+				return nil, false, err
+			}
+			for _, c := range own {
+				if hasMarker(c.Body, mac) {
+					return commented{c.ID, c.URL}, true, nil
+				}
+			}
+			return nil, false, nil
+		},
+	})
+	for _, refusal := range []error{github.ErrLocked, github.ErrGone, github.ErrNotFound, github.ErrMoved} {
+		if errors.Is(err, refusal) {
+			return nil
+		}
+	}
+	return err
+}

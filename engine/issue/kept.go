@@ -1,0 +1,184 @@
+package issue
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/soulcaster/soulcaster/engine/cluster"
+	"github.com/soulcaster/soulcaster/engine/intake"
+	"github.com/soulcaster/soulcaster/engine/storage"
+)
+
+// Keys in a project's space:
+//
+//	issue/<cluster>      Kept: the record of the cluster's issue
+//	issue-of/<number>    string: the cluster that an issue stands for
+//	standing/<cluster>   Line: where the cluster stands, as people read it
+//	candidate/<cluster>  Candidate: ready, and waiting for a place in the budget
+//	budget/<day>         Spent: how many issues were granted that day (UTC)
+//	undo/<cluster>       Undo: somebody asked to take the last act back
+const (
+	keptPrefix      = "issue/"
+	ofPrefix        = "issue-of/"
+	linePrefix      = "standing/"
+	candidatePrefix = "candidate/"
+	budgetPrefix    = "budget/"
+	undoPrefix      = "undo/"
+)
+
+// Kept is the record of a cluster's issue, with what the keeper needs beside.
+type Kept struct {
+	Record
+	Granted   time.Time   `json:"granted,omitzero"`     // when it got a place in a day's budget
+	GrantLive bool        `json:"grant_live,omitempty"` // the place was for a real issue, not for a preview
+	Before    string      `json:"before,omitempty"`     // the section as it was before the last edit
+	Loud      Hurt        `json:"loud,omitzero"`        // when people were last told how many it hurts
+	Back      *Regression `json:"back,omitempty"`       // a regression that is being told
+	Gone      string      `json:"gone,omitempty"`       // why the issue cannot be kept any more
+	Locked    bool        `json:"locked,omitempty"`     // nobody can comment on it
+	Verdict   Verdict     `json:"verdict,omitempty"`    // the model's, on posts alone
+	VerdictOn int         `json:"verdict_on,omitempty"` // how many reports it was given on
+}
+
+// Regression is a regression from its discovery until people were told.
+type Regression struct {
+	At   time.Time `json:"at"`
+	Text string    `json:"text"` // the comment's
+}
+
+// Line is where a cluster stands, for the page, for answers and for status.
+type Line struct {
+	Cluster string    `json:"cluster"`
+	Title   string    `json:"title"` // foreign, redacted
+	State   State     `json:"state"`
+	Text    string    `json:"text"`
+	Number  int       `json:"number,omitempty"`
+	URL     string    `json:"url,omitempty"`
+	Reports int       `json:"reports"`
+	People  int       `json:"people"`
+	Users   int       `json:"users"`
+	Events  int       `json:"events"`
+	Hurt    Hurt      `json:"hurt"`
+	Last    time.Time `json:"last,omitzero"`
+	At      time.Time `json:"at"` // when this was found out
+}
+
+// More states of a cluster, beside those of Eligible.
+const (
+	Filed   State = "filed"   // its issue is open
+	Closed  State = "closed"  // its issue is closed and watched
+	Muted   State = "muted"   // its issue was closed as not planned
+	Blocked State = "blocked" // something outside keeps it from being kept
+)
+
+// LineOf returns where a cluster stands; ok is false if nobody looked yet.
+func LineOf(ctx context.Context, space storage.Space, cluster string) (l Line, ok bool, err error) {
+	entries, err := space.Get(ctx, linePrefix+cluster)
+	if err != nil {
+		return Line{}, false, fmt.Errorf("read standing of cluster %s: %w", cluster, err)
+	}
+	return l, entries[0].Exists(), storage.GetJSON(entries[0], &l)
+}
+
+// Lines returns where the clusters after `after` stand, in the order of their
+// ids, at most limit.
+func Lines(ctx context.Context, space storage.Space, after string, limit int) ([]Line, error) {
+	if after != "" {
+		after = linePrefix + after
+	}
+	entries, err := space.Scan(ctx, linePrefix, after, limit)
+	if err != nil {
+		return nil, fmt.Errorf("list standings: %w", err)
+	}
+	lines := make([]Line, len(entries))
+	for i, e := range entries {
+		if err := storage.GetJSON(e, &lines[i]); err != nil {
+			return nil, err
+		}
+	}
+	return lines, nil
+}
+
+// ClusterOf returns the cluster that an issue stands for, "" if it is none of
+// ours.
+func ClusterOf(ctx context.Context, space storage.Space, number int) (string, error) {
+	entries, err := space.Get(ctx, fmt.Sprintf("%s%d", ofPrefix, number))
+	if err != nil {
+		return "", fmt.Errorf("read cluster of issue %d: %w", number, err)
+	}
+	cluster := ""
+	return cluster, storage.GetJSON(entries[0], &cluster)
+}
+
+// Standings says where feedback is; it is what ingest answers with.
+type Standings struct{}
+
+// Where returns a line and the cluster for each feedback.
+func (Standings) Where(ctx context.Context, space storage.Space, ids ...string) (lines, clusters []string, err error) {
+	lines, clusters = make([]string, len(ids)), make([]string, len(ids))
+	memberships, _, err := cluster.Memberships(ctx, space, ids...)
+	if err != nil {
+		return nil, nil, err
+	}
+	known := make(map[string]string)
+	for i, m := range memberships {
+		lines[i] = intake.Grouping
+		if m == nil {
+			continue
+		}
+		clusters[i] = m.Cluster
+		if _, ok := known[m.Cluster]; !ok {
+			l, ok, err := LineOf(ctx, space, m.Cluster)
+			if err != nil {
+				return nil, nil, err
+			}
+			if !ok {
+				l.Text = "grouped: whether it gets an issue is being worked out"
+			}
+			known[m.Cluster] = l.Text
+		}
+		lines[i] = known[m.Cluster]
+	}
+	return lines, clusters, nil
+}
+
+// maxMembers bounds how much of a cluster is summed up.
+const maxMembers = 10_000
+
+// clusterOf reads a cluster with its members.
+func clusterOf(ctx context.Context, space storage.Space, id string) (Cluster, error) {
+	c := Cluster{ID: id}
+	known, ok, err := cluster.Get(ctx, space, id)
+	if err != nil || !ok {
+		return c, err
+	}
+	if known.Size > 1 {
+		c.Cohesion = &known.Cohesion
+	}
+	after := ""
+	for len(c.Members) < maxMembers {
+		ids, err := cluster.Members(ctx, space, id, after, 200)
+		if err != nil {
+			return c, err
+		}
+		if len(ids) == 0 {
+			break
+		}
+		after = ids[len(ids)-1]
+		feedback, _, err := intake.Load(ctx, space, ids...)
+		if err != nil {
+			return c, err
+		}
+		memberships, _, err := cluster.Memberships(ctx, space, ids...)
+		if err != nil {
+			return c, err
+		}
+		for i, f := range feedback {
+			if m := memberships[i]; f != nil && m != nil {
+				c.Members = append(c.Members, Member{Feedback: f, Reason: m.Reason, Similarity: m.Similarity, Joined: m.Joined})
+			}
+		}
+	}
+	return c, nil
+}

@@ -1,0 +1,196 @@
+package issue
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strings"
+
+	"github.com/soulcaster/soulcaster/engine/action"
+	"github.com/soulcaster/soulcaster/engine/github"
+	"github.com/soulcaster/soulcaster/engine/intake"
+	"github.com/soulcaster/soulcaster/engine/storage"
+	"github.com/soulcaster/soulcaster/engine/work"
+)
+
+// Undo is somebody's wish to take back what the app did last on an issue.
+type Undo struct {
+	By      string `json:"by"` // "@login"
+	Comment int64  `json:"comment"`
+	Reply   string `json:"reply"` // key of the action that answers
+	Request string `json:"request_id,omitempty"`
+
+	// What is taken back is chosen once, so that a crash does not make two of it.
+	Chosen bool   `json:"chosen,omitempty"`
+	Target string `json:"target,omitempty"` // key of the action; empty: there is none
+}
+
+// AskUndo adds to the batch that the last act on a cluster's issue is to be
+// taken back. The worker of the issue does it, and answers: there is one writer
+// per issue.
+func AskUndo(b *storage.Batch, cluster string, u Undo) {
+	b.SetJSON(undoPrefix+cluster, u)
+	work.Add(b, intake.IssueWork(cluster))
+}
+
+// undoAsked returns the wish to take something back, nil if there is none.
+func (s *sitting) undoAsked(ctx context.Context) (*Undo, storage.Entry, error) {
+	entries, err := s.space.Get(ctx, undoPrefix+s.id)
+	if err != nil {
+		return nil, storage.Entry{}, fmt.Errorf("read undo of cluster %s: %w", s.id, err)
+	}
+	if !entries[0].Exists() {
+		return nil, entries[0], nil
+	}
+	u := new(Undo)
+	return u, entries[0], storage.GetJSON(entries[0], u)
+}
+
+// undo takes back the last act on the issue that was not taken back yet, and
+// answers who asked.
+func (s *sitting) undo(ctx context.Context, u *Undo, asked storage.Entry) error {
+	s.describe()
+	s.batch.RequireEntry(asked)
+	if !s.live || s.kept.Number == 0 {
+		s.batch.Delete(asked.Key)
+		return nil
+	}
+	if !u.Chosen {
+		last, err := s.lastAct(ctx)
+		if err != nil {
+			return err
+		}
+		u.Chosen = true
+		if last != nil {
+			u.Target = last.Key
+		}
+		s.batch.SetJSON(asked.Key, u)
+		return nil
+	}
+	answer := "There is nothing left to take back on this issue."
+	if u.Target != "" {
+		rec, _, err := s.log.Get(ctx, s.space, u.Target)
+		if err != nil {
+			return err
+		}
+		if answer, err = s.takeBack(ctx, &rec, u); err != nil {
+			return err
+		}
+	}
+	s.batch.Delete(asked.Key)
+	return s.comment(ctx, u.Reply, "command.reply", u.By, "undo", answer)
+}
+
+// acts are the kinds of actions that can be taken back.
+var acts = map[string]bool{
+	"issue.create": true, "issue.edit": true, "issue.reopen": true,
+	"issue.regressed": true, "issue.tenfold": true,
+}
+
+// lastAct returns the newest act on the issue that stands, nil if there is none.
+func (s *sitting) lastAct(ctx context.Context) (*action.Record, error) {
+	before := ""
+	for {
+		entries, err := s.log.List(ctx, s.space, s.id, before, 100)
+		if err != nil {
+			return nil, err
+		}
+		for _, e := range entries {
+			before = e.ID
+			if !acts[e.Kind] || e.What != string(action.Done) && e.What != "found" {
+				continue
+			}
+			rec, ok, err := s.log.Get(ctx, s.space, e.Key)
+			if err != nil {
+				return nil, err
+			}
+			if ok && rec.State == action.Done && !rec.Undone {
+				return &rec, nil
+			}
+		}
+		if len(entries) < 100 {
+			return nil, nil
+		}
+	}
+}
+
+// takeBack takes one act back and says what was done, in the words of the
+// answer. It can be done again after a crash: every step compares first.
+func (s *sitting) takeBack(ctx context.Context, rec *action.Record, u *Undo) (answer string, err error) {
+	k := &s.kept
+	why := "undo of " + rec.Kind
+	closed, notPlanned, completed := "closed", "not_planned", "completed"
+	switch rec.Kind {
+	case "issue.create":
+		answer = "Closed as not planned, and muted: filing this issue was taken back. Reopen it to have it kept again."
+		err = s.change(ctx, "undo/"+rec.Key, "undo", u.By, why, github.Edit{State: &closed, StateReason: &notPlanned})
+		k.Close(s.problem, notPlanned, s.now)
+	case "issue.edit":
+		answer = "The last edit of the description was taken back. It is written again when there is something new to say."
+		if k.Before == "" {
+			return "The description as it was before the last edit is not kept any more, so it stays.", nil
+		}
+		err = s.restore(ctx, rec.Key, u, why)
+	case "issue.reopen":
+		answer = "Closed again: reopening it was taken back. It is watched for its return from now on."
+		err = s.change(ctx, "undo/"+rec.Key, "undo", u.By, why, github.Edit{State: &closed, StateReason: &completed})
+		k.Close(s.problem, completed, s.now)
+	default: // comments
+		answer = "The last comment was taken back."
+		var c commented
+		if err := json.Unmarshal(rec.Result, &c); err != nil {
+			return "", work.Dead(fmt.Errorf("read the record of %s: %w", rec.Key, err))
+		}
+		_, err = s.log.Converge(ctx, s.space, action.Action{
+			Key: "undo/" + rec.Key, Kind: "undo", Subject: s.id, By: u.By, Why: why, RequestID: u.Request,
+		}, s.live, action.Effect{Do: func(ctx context.Context) (any, error) {
+			return nil, s.host.DeleteComment(ctx, s.at(), c.ID)
+		}})
+	}
+	if err != nil {
+		return "", err
+	}
+	if _, err := s.log.MarkUndone(ctx, s.space, rec.Key, u.By, why, u.Request); err != nil {
+		return "", err
+	}
+	if rec.Kind == "issue.regressed" {
+		// A regression is one act for those who read it: the comment and the
+		// reopening go together.
+		reopened, ok, err := s.log.Get(ctx, s.space, ReopenKey(s.id))
+		if err != nil || !ok || reopened.State != action.Done || reopened.Undone {
+			return answer, err
+		}
+		return s.takeBack(ctx, &reopened, u)
+	}
+	return answer, nil
+}
+
+// restore writes the section as it was before the last edit.
+func (s *sitting) restore(ctx context.Context, key string, u *Undo, why string) error {
+	i, err := s.get(ctx)
+	if err != nil || i == nil {
+		return err
+	}
+	body, changed, err := Splice(i.Body, s.kept.Before)
+	if err != nil || !changed {
+		return err
+	}
+	if err := s.write(ctx, "undo/"+key, "undo", u.By, why, body); err != nil {
+		return err
+	}
+	s.kept.SectionHash = Hash(s.kept.Before)
+	return nil
+}
+
+// hasMarker reports whether a comment carries the marker with the mac.
+func hasMarker(body, mac string) bool {
+	return strings.Contains(body, "<!-- soulcaster:comment mac="+mac+" -->")
+}
+
+// extract returns the app's section of a body, "" if there is none.
+func extract(body string) string {
+	for _, r := range layout(body).ours {
+		return strings.ReplaceAll(body[r.from:r.to], "\r\n", "\n")
+	}
+	return ""
+}

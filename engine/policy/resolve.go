@@ -1,0 +1,107 @@
+package policy
+
+import "reflect"
+
+// Policy is what holds for a repository: every question is answered.
+type Policy struct {
+	Mode         Mode
+	Labels       []string // put on a new issue once
+	Publish      Publish
+	FileAfter    Counts
+	Budget       Budget
+	Levels       []string // Sentry levels that count, lower case; nil: all
+	Environments []string // that count; nil: all
+	Ignore       []string // feedback whose title or culprit contains one is never filed
+	Strictness   Strictness
+	Fix          Fix
+}
+
+// Counts is how many a cluster needs before its issue is filed, each counted
+// for itself.
+type Counts struct {
+	Errors  int // error groups
+	Reports int // distinct people who reported
+	Posts   int // distinct people who posted
+}
+
+// Budget is how much the app may do in a day (UTC).
+type Budget struct {
+	Issues int // new issues
+	Runs   int
+}
+
+// Fix is how runs go.
+type Fix struct {
+	Minutes int      // a run is stopped after
+	Test    string   // the command that tests the repository; empty: the agent finds out
+	Rounds  int      // of review that are taken back to the agent
+	Paths   []string // patterns of what may be changed; a leading ! excludes; none: everything
+	Checks  Checks
+}
+
+// Resolve lays what the repository's file says over what the server's operator
+// says, key by key, and both over the defaults. What may be published by default
+// depends on whether the repository is private. The result shares no memory with
+// the files.
+func Resolve(server, repo File, private bool) Policy {
+	p := Policy{
+		Mode:       Preview,
+		Labels:     []string{"soulcaster"},
+		Publish:    Safe,
+		FileAfter:  Counts{Errors: 1, Reports: 2, Posts: 3},
+		Budget:     Budget{Issues: 10, Runs: 5},
+		Strictness: Balanced,
+		Fix:        Fix{Minutes: 30, Rounds: 3, Checks: Held},
+	}
+	if private {
+		p.Publish = Full
+	}
+	for _, f := range []File{server, repo} {
+		p.lay(f)
+	}
+	return p
+}
+
+func (p *Policy) lay(f File) {
+	say(&p.Mode, f.Mode)
+	list(&p.Labels, f.Labels)
+	say(&p.Publish, f.Publish)
+	if c := f.FileAfter; c != nil {
+		say(&p.FileAfter.Errors, c.Errors)
+		say(&p.FileAfter.Reports, c.Reports)
+		say(&p.FileAfter.Posts, c.Posts)
+	}
+	if b := f.Budget; b != nil {
+		say(&p.Budget.Issues, b.IssuesPerDay)
+		say(&p.Budget.Runs, b.RunsPerDay)
+	}
+	list(&p.Levels, f.Levels)
+	list(&p.Environments, f.Environments)
+	list(&p.Ignore, f.Ignore)
+	say(&p.Strictness, f.Strictness)
+	if x := f.Fix; x != nil {
+		say(&p.Fix.Minutes, x.Minutes)
+		say(&p.Fix.Test, x.Test)
+		say(&p.Fix.Rounds, x.Rounds)
+		list(&p.Fix.Paths, x.Paths)
+		say(&p.Fix.Checks, x.Checks)
+	}
+}
+
+// say lets what was said replace what held.
+func say[T any](held *T, said *T) {
+	if said != nil {
+		*held = *said
+	}
+}
+
+// list is say for lists: an empty list that was written down replaces too, and
+// reads as nil.
+func list(held *[]string, said []string) {
+	if said != nil {
+		*held = append([]string(nil), said...)
+	}
+}
+
+// Equal reports whether two policies answer every question alike.
+func (p Policy) Equal(o Policy) bool { return reflect.DeepEqual(p, o) }

@@ -1,0 +1,59 @@
+package upkeep
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/soulcaster/soulcaster/engine/cluster"
+	"github.com/soulcaster/soulcaster/engine/storage"
+)
+
+// keepDeliveries is how long the ids of GitHub's deliveries are remembered.
+// GitHub redelivers those of the last three days.
+const keepDeliveries = 4 * 24 * time.Hour
+
+// trim deletes the ids of old deliveries, some at a time.
+func trim(ctx context.Context, space storage.Space, now time.Time) error {
+	after := ""
+	for {
+		entries, err := space.Scan(ctx, "delivery/", after, 250)
+		if err != nil {
+			return fmt.Errorf("list deliveries: %w", err)
+		}
+		var b storage.Batch
+		for _, e := range entries {
+			after = e.Key
+			var d struct {
+				At time.Time `json:"at"`
+			}
+			if err := storage.GetJSON(e, &d); err != nil {
+				return err
+			}
+			if now.Sub(d.At) > keepDeliveries {
+				b.Delete(e.Key)
+			}
+		}
+		if len(b.Ops) > 0 {
+			if err := space.Apply(ctx, &b); err != nil {
+				return fmt.Errorf("forget deliveries: %w", err)
+			}
+		}
+		if len(entries) < 250 {
+			return nil
+		}
+	}
+}
+
+// clusterIDs returns the next ids of a project's clusters.
+func clusterIDs(ctx context.Context, space storage.Space, after string) ([]string, error) {
+	clusters, err := cluster.List(ctx, space, after, 400)
+	if err != nil {
+		return nil, err
+	}
+	ids := make([]string, len(clusters))
+	for i, c := range clusters {
+		ids[i] = c.ID
+	}
+	return ids, nil
+}

@@ -1,0 +1,193 @@
+package work
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime/debug"
+	"strings"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"github.com/soulcaster/soulcaster/engine/project"
+	"github.com/soulcaster/soulcaster/engine/storage"
+)
+
+// conflicts is how often a batch that lost a race is made again on the spot.
+const conflicts = 5
+
+var (
+	errLost    = errors.New("the lease was lost")
+	errTooLong = errors.New("the deadline of one call passed")
+)
+
+// held is a key that this process has claimed.
+type held struct {
+	space      storage.Space
+	key        string
+	generation uint64 // the version of the due entry when it was claimed
+	attempt    int
+	log        zerolog.Logger
+}
+
+// split cuts a key into kind and subject.
+func split(key string) (kind, subject string) {
+	kind, subject, _ = strings.Cut(key, "/")
+	return kind, subject
+}
+
+// work claims a candidate, has it handled within one context and records what
+// came of it within another. The error is one of the store.
+func (q *Queue) work(handling, recording context.Context, space storage.Space, c candidate) error {
+	h, err := q.claim(handling, space, c)
+	if h == nil || err != nil {
+		return err
+	}
+	if err := q.record(recording, h, q.handle(handling, h)); err != nil {
+		return fmt.Errorf("record work %s in %s: %w", h.key, space.Name(), err)
+	}
+	return nil
+}
+
+// claim makes the candidate ours; nil if it is not to be had any more.
+func (q *Queue) claim(ctx context.Context, space storage.Space, c candidate) (*held, error) {
+	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
+	defer cancel()
+	h := &held{space: space, key: c.key}
+	for range conflicts {
+		var b storage.Batch
+		ok, err := q.claimBatch(ctx, h, c, &b)
+		if err == nil && len(b.Ops) > 0 {
+			err = space.Apply(ctx, &b)
+		}
+		switch {
+		case errors.Is(err, storage.ErrConflict):
+			continue
+		case errors.Is(err, storage.ErrNoSpace):
+			return nil, nil // the tenant is gone, and its work with it
+		case err != nil:
+			return nil, fmt.Errorf("claim work in %s: %w", space.Name(), err)
+		case !ok:
+			return nil, nil
+		}
+		h.log = q.o.Log.With().Int64("installation", project.Installation(space.Name())).
+			Str("project", space.Name()).Str("work", h.key).Int("attempt", h.attempt).Logger()
+		return h, nil
+	}
+	return nil, nil // hard fought for; the next look finds it again
+}
+
+// claimBatch fills a batch that claims the candidate, and h with what it claims.
+// It reports false if there is nothing to claim.
+func (q *Queue) claimBatch(ctx context.Context, h *held, c candidate, b *storage.Batch) (bool, error) {
+	es, err := h.space.Get(ctx, duePrefix+h.key, runPrefix+h.key)
+	if err != nil || !es[0].Exists() {
+		return false, err
+	}
+	now := q.o.Now()
+	r := decode[run](q, es[1])
+	switch {
+	case r.Claim != nil && es[1].Version != c.void:
+		return false, nil
+	case r.Claim == nil && dueTime(now, decode[due](q, es[0]), r).After(now):
+		return false, nil
+	}
+	b.RequireEntry(es[0])
+	b.RequireEntry(es[1])
+	if r.Attempts >= q.o.MaxAttempts {
+		// Only what took the process down with it, or lost its lease, comes here.
+		q.o.Log.Error().Str("project", h.space.Name()).Str("work", h.key).Int("attempt", r.Attempts).Msg("work that never came to an end is a dead letter")
+		bury(b, h.key, deadLetter{Died: now.UTC().Round(0), Attempts: r.Attempts, Error: "begun and never ended; last error: " + r.Error})
+		return false, nil
+	}
+	r.Attempts++
+	r.NotBefore = time.Time{}
+	r.Claim = &claim{Owner: q.owner, Lease: q.o.Lease}
+	b.SetJSON(runPrefix+h.key, r)
+	h.generation, h.attempt = es[0].Version, r.Attempts
+	return true, nil
+}
+
+// bury makes a key a dead letter.
+func bury(b *storage.Batch, key string, l deadLetter) {
+	b.Delete(duePrefix + key)
+	b.Delete(runPrefix + key)
+	b.SetJSON(deadPrefix+key, l)
+}
+
+// outcome is what came of a try.
+type outcome struct {
+	again    time.Time // with verdict done: when to look again; zero: never
+	verdict  verdict
+	err      error
+	until    time.Time // with verdict later: when; zero: after a backoff
+	released bool      // with verdict later: it was our own doing, so at once
+}
+
+type verdict int
+
+const (
+	done verdict = iota
+	later
+	failed
+	dead
+	lost // nothing to record: another process has it
+)
+
+// handle calls the handler, keeping the lease meanwhile.
+func (q *Queue) handle(ctx context.Context, h *held) outcome {
+	kind, subject := split(h.key)
+	hctx, cancel := context.WithCancelCause(ctx)
+	hctx, stop := context.WithTimeoutCause(hctx, q.o.Deadline, errTooLong)
+
+	renewed := make(chan struct{})
+	ended, end := context.WithCancel(context.WithoutCancel(ctx))
+	go func() {
+		defer close(renewed)
+		q.keepLease(ended, h, cancel)
+	}()
+	again, err := call(hctx, q.handlers[kind], Item{
+		Space: h.space, Key: h.key, Kind: kind, Subject: subject, Attempt: h.attempt, Log: h.log,
+	})
+	cause := context.Cause(hctx)
+	end()
+	<-renewed
+	stop()
+	cancel(nil)
+	return judgeEnd(again, err, cause)
+}
+
+// call calls a handler and makes a panic an error.
+func call(ctx context.Context, handle Handler, it Item) (again time.Time, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			it.Log.Error().Interface("panic", p).Bytes("stack", debug.Stack()).Msg("handler panicked")
+			again, err = time.Time{}, fmt.Errorf("panic: %v", p)
+		}
+	}()
+	return handle(ctx, it)
+}
+
+// judgeEnd says what the return of a handler means; cause is why its context
+// ended, if it did.
+func judgeEnd(again time.Time, err, cause error) outcome {
+	var put *Later
+	switch {
+	case err == nil:
+		return outcome{verdict: done, again: again}
+	case errors.Is(cause, errLost):
+		return outcome{verdict: lost, err: err}
+	case errors.Is(cause, errDrained):
+		return outcome{verdict: later, err: cause, released: true}
+	case isDead(err):
+		return outcome{verdict: dead, err: err}
+	case errors.As(err, &put):
+		return outcome{verdict: later, err: err, until: put.Until}
+	case errors.Is(cause, errTooLong):
+		return outcome{verdict: failed, err: fmt.Errorf("%w: %w", errTooLong, err)}
+	case errors.Is(err, storage.ErrUnavailable):
+		return outcome{verdict: later, err: err}
+	}
+	return outcome{verdict: failed, err: err}
+}

@@ -1,0 +1,80 @@
+package github
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/soulcaster/soulcaster/engine/command"
+	"github.com/soulcaster/soulcaster/engine/storage"
+	"github.com/soulcaster/soulcaster/handlers"
+)
+
+// issueComment hears what people say. A comment whose first line is for us is
+// kept until it is answered; all others are forgotten at once.
+type issueComment struct{ door }
+
+func (*issueComment) Handles() []string { return []string{"issue_comment"} }
+
+// maxLine is how much of the line of a command is kept, in runes.
+const maxLine = 1000
+
+func (h *issueComment) Handle(ctx context.Context, event, id string, payload []byte) error {
+	p, err := decode[struct {
+		about
+		Issue struct {
+			Number int `json:"number"`
+		} `json:"issue"`
+		Comment struct {
+			ID        int64     `json:"id"`
+			URL       string    `json:"html_url"`
+			Body      string    `json:"body"`
+			User      user      `json:"user"`
+			CreatedAt time.Time `json:"created_at"`
+			// The App through which it was written, if any. v66 of go-github has no
+			// such field.
+			Through json.RawMessage `json:"performed_via_github_app"`
+		} `json:"comment"`
+		Sender user `json:"sender"`
+	}](event, payload)
+	if err != nil {
+		return err
+	}
+	c := p.Comment
+	switch {
+	case p.Action != "created":
+		// Whoever may write can edit other people's comments.
+		return nothing(ctx, "only new comments are commands")
+	case c.User.Type != "User" || p.Sender.Type != "User" || p.Sender.Login != c.User.Login:
+		// Bots can be talked into things, and quote each other without end.
+		return nothing(ctx, "only people give commands")
+	case len(c.Through) > 0 && string(c.Through) != "null":
+		return nothing(ctx, "an App wrote it for a person")
+	}
+	line := command.FirstLine(c.Body)
+	if runes := []rune(line); len(runes) > maxLine {
+		line = string(runes[:maxLine])
+	}
+	if _, r := command.Parse(line); r.Kind == command.Ignore {
+		return nothing(ctx, "it is no command")
+	}
+	return h.inProject(ctx, event, p.about, func(ctx context.Context, space storage.Space) error {
+		if c.ID <= 0 || p.Issue.Number <= 0 {
+			return &malformedError{event, errors.New("comment.id, issue.number: want positive numbers")}
+		}
+		return h.take(ctx, space, event, p.Action, id, func(b *storage.Batch) {
+			h.remember(b, event, p.Action, fmt.Sprintf("comment-%d", c.ID))
+			command.Add(b, command.Comment{
+				ID:        c.ID,
+				Number:    p.Issue.Number,
+				Author:    c.User.Login,
+				Line:      line,
+				URL:       c.URL,
+				CreatedAt: c.CreatedAt,
+				RequestID: handlers.RequestID(ctx),
+			})
+		})
+	})
+}

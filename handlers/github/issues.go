@@ -1,0 +1,49 @@
+package github
+
+import (
+	"context"
+	"errors"
+
+	"github.com/soulcaster/soulcaster/engine/intake"
+	"github.com/soulcaster/soulcaster/engine/issue"
+	"github.com/soulcaster/soulcaster/engine/storage"
+	"github.com/soulcaster/soulcaster/engine/work"
+)
+
+// issues hears that an issue changed. If it is one of ours, what is known of it
+// is out of date; a worker asks GitHub how it stands.
+type issues struct{ door }
+
+func (*issues) Handles() []string { return []string{"issues"} }
+
+func (h *issues) Handle(ctx context.Context, event, id string, payload []byte) error {
+	p, err := decode[struct {
+		about
+		Issue struct {
+			Number int `json:"number"`
+		} `json:"issue"`
+	}](event, payload)
+	if err != nil {
+		return err
+	}
+	switch p.Action {
+	case "closed", "reopened", "edited", "deleted", "transferred", "labeled", "unlabeled", "locked", "unlocked":
+	default:
+		return nothing(ctx, "the action changes nothing that we keep")
+	}
+	return h.inProject(ctx, event, p.about, func(ctx context.Context, space storage.Space) error {
+		if p.Issue.Number <= 0 {
+			return &malformedError{event, errors.New("issue.number: want a positive number")}
+		}
+		cluster, err := issue.ClusterOf(ctx, space, p.Issue.Number)
+		if err != nil {
+			return err
+		}
+		if cluster == "" {
+			return nothing(ctx, "the issue is none of ours")
+		}
+		return h.take(ctx, space, event, p.Action, id, func(b *storage.Batch) {
+			work.Add(b, intake.IssueWork(cluster))
+		})
+	})
+}

@@ -1,0 +1,67 @@
+package web
+
+import (
+	"crypto/sha256"
+	"crypto/subtle"
+	"net"
+	"net/http"
+	"strings"
+
+	"github.com/soulcaster/soulcaster/handlers"
+)
+
+// guard lets through who may see the pages.
+func (p *Pages) guard(next http.HandlerFunc) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		h := w.Header()
+		h.Set("Content-Security-Policy", "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'")
+		h.Set("X-Content-Type-Options", "nosniff")
+		h.Set("Referrer-Policy", "no-referrer")
+		h.Set("Cross-Origin-Opener-Policy", "same-origin")
+		h.Set("Cache-Control", "no-store")
+		switch {
+		case bearer(r, p.cfg.AdminToken):
+		case p.cfg.Preview && loopback(r):
+		case p.cfg.Preview:
+			handlers.Error(w, r, http.StatusForbidden, "in preview the pages answer on loopback alone: open them on the machine itself, by its loopback address")
+			return
+		default:
+			h.Set("WWW-Authenticate", "Bearer")
+			handlers.Error(w, r, http.StatusUnauthorized, "send the operator's token: Authorization: Bearer …")
+			return
+		}
+		next(w, r)
+	}
+}
+
+// bearer reports whether the request carries the token. Without a token nobody
+// does.
+func bearer(r *http.Request, token string) bool {
+	scheme, got, ok := strings.Cut(r.Header.Get("Authorization"), " ")
+	if !ok || token == "" || !strings.EqualFold(scheme, "Bearer") {
+		return false
+	}
+	a, b := sha256.Sum256([]byte(strings.TrimSpace(got))), sha256.Sum256([]byte(token))
+	return subtle.ConstantTimeCompare(a[:], b[:]) == 1
+}
+
+// loopback reports whether the request came over the loopback interface, and was
+// addressed to it: a page elsewhere whose name was made to point here names
+// itself as the host. What a proxy passes on did not come from this machine.
+func loopback(r *http.Request) bool {
+	for _, forwarded := range []string{"Forwarded", "X-Forwarded-For", "X-Real-Ip"} {
+		if r.Header.Get(forwarded) != "" {
+			return false
+		}
+	}
+	from, _, err := net.SplitHostPort(r.RemoteAddr)
+	if err != nil || !net.ParseIP(from).IsLoopback() {
+		return false
+	}
+	host := r.Host
+	if h, _, err := net.SplitHostPort(host); err == nil {
+		host = h
+	}
+	host = strings.Trim(host, "[]")
+	return strings.EqualFold(host, "localhost") || net.ParseIP(host).IsLoopback()
+}

@@ -1,0 +1,81 @@
+package web
+
+import (
+	"bytes"
+	"embed"
+	"errors"
+	"fmt"
+	"html/template"
+	"net/http"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"github.com/soulcaster/soulcaster/engine/action"
+	"github.com/soulcaster/soulcaster/engine/project"
+	"github.com/soulcaster/soulcaster/engine/storage"
+	"github.com/soulcaster/soulcaster/handlers"
+)
+
+//go:embed assets
+var assets embed.FS
+
+// Config says who may see the pages, and of whom.
+type Config struct {
+	Preview       bool
+	Demo          bool
+	AdminToken    string  // lets in also from elsewhere; empty: nobody
+	Installations []int64 // whose projects are shown
+}
+
+// Pages serves the pages.
+type Pages struct {
+	cfg      Config
+	projects *project.Registry
+	actions  *action.Log
+	now      func() time.Time
+	page     *template.Template
+	markdown *markdown
+}
+
+// New returns the pages.
+func New(cfg Config, projects *project.Registry, actions *action.Log, now func() time.Time) (*Pages, error) {
+	p := &Pages{cfg: cfg, projects: projects, actions: actions, now: now, markdown: newMarkdown()}
+	page, err := template.New("page.html").Funcs(p.functions()).ParseFS(assets, "assets/page.html")
+	if err != nil {
+		return nil, fmt.Errorf("parse page: %w", err)
+	}
+	p.page = page
+	return p, nil
+}
+
+// Register adds the routes to the mux. Whatever no other route serves is not
+// found.
+func (p *Pages) Register(mux *http.ServeMux) {
+	mux.HandleFunc("GET /{$}", p.guard(p.overview))
+	mux.HandleFunc("GET /assets/style.css", p.guard(func(w http.ResponseWriter, r *http.Request) {
+		http.ServeFileFS(w, r, assets, "assets/style.css")
+	}))
+	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
+		handlers.Error(w, r, http.StatusNotFound, "there is nothing at this address")
+	})
+}
+
+// overview serves the page.
+func (p *Pages) overview(w http.ResponseWriter, r *http.Request) {
+	v, err := p.look(r.Context(), r.URL.Query().Get("project"), r.URL.Query().Get("after"))
+	if err == nil {
+		var out bytes.Buffer
+		if err = p.page.Execute(&out, v); err == nil {
+			w.Header().Set("Content-Type", "text/html; charset=utf-8")
+			w.Write(out.Bytes())
+			return
+		}
+	}
+	zerolog.Ctx(r.Context()).Error().Err(err).Msg("the page could not be made")
+	if errors.Is(err, storage.ErrUnavailable) {
+		handlers.Unavailable(w, r)
+		return
+	}
+	handlers.Error(w, r, http.StatusInternalServerError, "the page could not be made; the log has why under this request id")
+}
