@@ -93,7 +93,11 @@ func assemble(ctx context.Context, cfg *config.Config, db storage.DB, bell stora
 	}
 	mac := func(space, text string) string { return keys.Hash(secret.Markers, space, text) }
 	sources := source.NewTable(cfg.Sources())
-	projects := project.NewRegistry(db, serverPolicies(cfg))
+	var begin func(*storage.Batch)
+	if host != nil {
+		begin = func(b *storage.Batch) { work.Add(b, upkeep.RepositoryWork) }
+	}
+	projects := project.NewRegistry(db, serverPolicies(cfg), begin)
 
 	queue := work.New(db, bell, work.Options{Exclusive: exclusive, Log: log})
 	actions := action.New(action.Options{Hook: faults})

@@ -13,7 +13,6 @@ import (
 	"github.com/goccy/go-yaml/ast"
 
 	"github.com/soulcaster/soulcaster/engine/policy"
-	"github.com/soulcaster/soulcaster/engine/project"
 	"github.com/soulcaster/soulcaster/engine/source"
 )
 
@@ -106,7 +105,7 @@ func (r *reader) installation(at string, n ast.Node) (i Installation) {
 			i.Repositories = map[string]policy.File{}
 			folded := map[string]bool{}
 			r.pairs(n, at+".repositories", func(name string, key, value ast.Node) {
-				if !isRepository(name) {
+				if !repositoryName.MatchString(name) {
 					r.wrong(key, "%s.repositories: want owner/name before the colon", at)
 					return
 				}
@@ -194,21 +193,14 @@ func (r *reader) source(at string, n ast.Node) (s source.Source) {
 
 func (r *reader) repository(n ast.Node, at string) string {
 	name := r.text(n, at)
-	if !isRepository(name) {
+	if !repositoryName.MatchString(name) {
 		r.wrong(n, "%s: want owner/name", at)
 	}
 	return name
 }
 
-// isRepository reports whether name is owner/name in GitHub's letters.
-func isRepository(name string) bool {
-	if _, err := project.ParseRepo(name); err != nil || len(name) > 140 {
-		return false
-	}
-	return !strings.ContainsFunc(name, func(c rune) bool {
-		return !strings.ContainsRune("-._/", c) && (c < '0' || c > '9') && (c < 'a' || c > 'z') && (c < 'A' || c > 'Z')
-	})
-}
+// repositoryName is owner/name in the letters that GitHub allows.
+var repositoryName = regexp.MustCompile(`^[A-Za-z0-9._-]{1,40}/[A-Za-z0-9._-]{1,100}$`)
 
 // policy reads what the operator says of a repository, with the keys of the
 // repository's own file.

@@ -145,16 +145,10 @@ func unknown(name string) string {
 	return "There is no such command.\n\n" + Help()
 }
 
-// longestName bounds the work of distance; no command's name comes near.
-const longestName = 32
-
 // distance is how many letters have to be put in, left out, changed, or swapped
 // with their neighbour to make b of a (the restricted Damerau–Levenshtein
 // distance).
 func distance(a, b string) int {
-	if len(a) > longestName {
-		return len(a)
-	}
 	before, last, now := make([]int, len(b)+1), make([]int, len(b)+1), make([]int, len(b)+1)
 	for j := range now {
 		now[j] = j

@@ -109,10 +109,35 @@ func ipv4(text string, i int) int {
 			return 0
 		}
 	}
-	if slices.Contains(versionWords, wordBefore(text, i)) {
+	if word := wordBefore(text, i); slices.Contains(versionWords, word) || product(text, i, end, word) {
 		return 0
 	}
 	return end
+}
+
+var addressWords = []string{
+	"ip", "ips", "ipv", "address", "addr", "host", "hostname", "client", "server", "remote", "peer", "proxy", "dns",
+	"gateway", "ping", "connect", "connected", "connecting", "connection", "listen", "listening", "bind", "user", "from", "to",
+	"by", "at", "source", "src", "dst", "destination", "via", "visitor", "login", "node", "trying", "for", "is", "and", "or", "http", "https",
+}
+
+// product reports whether four numbers are the version of the product that
+// the word before names: SeaMonkey 2.53.18.2, Foo/2.1.0.3. The first of a
+// version is small, which few addresses are, and nobody appends a port to it.
+func product(text string, i, end int, word string) bool {
+	next := after(text, end)
+	if word == "" || text[i+1] != '.' || next == '/' || next == ':' && isDigit(after(text, end+1)) {
+		return false
+	}
+	if p := before(text, i); p != ' ' && p != '(' && !(p == '/' && isWord(before(text, i-1))) {
+		return false
+	}
+	for _, w := range []string{"ip", "addr", "address", "host"} {
+		if strings.HasSuffix(word, w) {
+			return false
+		}
+	}
+	return !slices.Contains(addressWords, word)
 }
 
 // wordBefore returns the word before i, in lower case, across the few signs

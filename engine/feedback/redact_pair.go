@@ -1,11 +1,15 @@
 package feedback
 
 import (
+	"regexp"
 	"slices"
 	"strings"
 )
 
-const maxKey = 64 // bytes of a key that are looked at
+const (
+	maxKey   = 64      // bytes of a key that are looked at
+	maxValue = 4 << 10 // bytes of a value that may still turn out to be none
+)
 
 // redactPairs replaces the values of keys that say that they hold a secret, in
 // the ways that settings, queries, headers, JSON and code write a pair:
@@ -198,7 +202,10 @@ func valueAfter(text string, i int, sort keySort, escaped bool) value {
 	v.from, v.to = i, i
 	switch sort {
 	case cookie:
-		v.to = endOf(text, i, "\n\"'`")
+		const end = "\n\"'`"
+		if v.to = endOf(text[:min(len(text), i+maxValue)], i, end); strings.Contains(text[i:v.to], "=") {
+			v.to = endOf(text, v.to, end)
+		}
 	case header:
 		v.to = endOf(text, i, " \t\n\"'`,;<>)}&")
 		if slices.Contains(schemes, strings.ToLower(text[v.from:v.to])) && v.to < len(text) && text[v.to] == ' ' {
@@ -209,7 +216,7 @@ func valueAfter(text string, i int, sort keySort, escaped bool) value {
 			v.to = endOf(text, v.to+1, parameters)
 		}
 	default:
-		v.to = endOf(text, i, " \t\n\"'`,;<>)}|&")
+		v.to = endOf(text, i, " \t\n\"'`,;<>)]}|&")
 		if escaped {
 			if j := strings.Index(text[v.from:v.to], "%26"); j >= 0 {
 				v.to = v.from + j
@@ -243,10 +250,12 @@ func (v value) secret(text string, sort keySort) bool {
 	s := text[v.from:v.to]
 	trimmed := strings.TrimRight(s, ".,!?:")
 	switch {
-	case s == "" || tagged(s):
+	case s == "" || tagged(text[v.from:]):
 		return false
 	case sort == cookie:
 		return strings.Contains(s, "=")
+	case len(s) > maxValue:
+		return true // no word and no sentence; looking at it closely, often, would cost too much
 	case slices.Contains(harmless, strings.ToLower(trimmed)), strings.Trim(s, "*xX•.-_#") == "":
 		return false
 	case template(s):
@@ -261,21 +270,28 @@ func (v value) secret(text string, sort keySort) bool {
 		return true
 	}
 	// key: value, key = value, without quotes: a setting, or a sentence.
-	if len(trimmed) < 3 || strings.ContainsAny(s, "({[<") || strings.Trim(trimmed, "0123456789") == "" && len(trimmed) < 6 {
+	if len(trimmed) < 3 || dotted.MatchString(trimmed) || strings.ContainsAny(s, "({[<") || strings.Trim(trimmed, "0123456789") == "" && len(trimmed) < 6 {
 		return false
 	}
 	if strings.IndexFunc(trimmed, func(r rune) bool { return !(r|0x20 >= 'a' && r|0x20 <= 'z') && r < 0x80 }) >= 0 {
 		return true
 	}
-	return strings.TrimSpace(text[v.to:endOf(text, v.to, "\n")]) == "" && trimmed == s // a word alone at the end of its line
+	end := v.to
+	for end < len(text) && (text[end] == ' ' || text[end] == '\t') {
+		end++
+	}
+	return (end == len(text) || text[end] == '\n') && trimmed == s // a word alone at the end of its line
 }
+
+// dotted matches the name of a class, which follows what it says of itself.
+var dotted = regexp.MustCompile(`^[a-z]+(?:\.[A-Za-z$]+){2,}$`)
 
 // template reports whether a value only names where the secret would be.
 func template(s string) bool {
 	switch {
 	case strings.HasPrefix(s, "${"), strings.HasPrefix(s, "{{"), strings.HasPrefix(s, "#{"), strings.HasPrefix(s, "%s"), strings.HasPrefix(s, "%v"), strings.HasPrefix(s, "%("):
 		return true
-	case s == "{" || s == "[" || s == "(":
+	case s == "{" || s == "[" || s == "(", s[0] == '<' && s[len(s)-1] == '>':
 		return true
 	}
 	name, ok := strings.CutPrefix(s, "$")

@@ -82,6 +82,10 @@ func redactions() []redaction {
 		{"host/93.184.216.34:443", "host/[ip]:443"},
 		{"ip=8.8.8.8,", "ip=[ip],"},
 		{"10.0.0.1-10.0.0.9", "[ip]-[ip]"},
+		{"connected from 8.8.4.4", "connected from [ip]"},
+		{"db 5.6.7.8:5432", "db [ip]:5432"},
+		{`"client_ip": "5.6.7.8"`, `"client_ip": "[ip]"`},
+		{"5.6.7.8 timed out", "[ip] timed out"},
 		{"172.16.0.0/12", "[ip]/12"},
 		{"2001:db8::8a2e:370:7334", "[ip]"},
 		{"[2001:db8::1]:443", "[[ip]]:443"},
@@ -182,7 +186,7 @@ func TestRedactLeaves(t *testing.T) {
 	for _, s := range []string{
 		// Versions.
 		"version 1.2.3.4", "v1.2.3.4", "Version=4.0.0.0, Culture=neutral", "foo-1.2.3.4.jar", "pip install x==1.2.3.4",
-		"1.2.3.4-beta", "Chrome/75.0.3770.100", "1.25.8", "react-dom@18.2.0", "mod@v1.2.3-beta.rc", "1.3.6.1.4.1.311",
+		"1.2.3.4-beta", "Chrome/75.0.3770.100", "SeaMonkey 2.53.18.2 fails", "Firefox/91.0 SeaMonkey/2.53.8.1", "jackson-databind (2.9.10.1)", "1.25.8", "react-dom@18.2.0", "mod@v1.2.3-beta.rc", "1.3.6.1.4.1.311",
 		// Identifiers.
 		"550e8400-e29b-41d4-a716-446655440000", "12345678-1234-1234-1234-123456789012",
 		"da39a3ee5e6b4b0d3255bfef95601890afd80709", "bb78c1407cea4519aa397afc059c793d", "project=4509877862268928",
@@ -206,6 +210,7 @@ func TestRedactLeaves(t *testing.T) {
 		"InvalidToken: the provided token has expired", "Error: invalid token", "password is too short", "token = next()",
 		"PWD=/app/src", "Bearer authentication", "basic understanding", "the secret of success", "tests pass: 3",
 		"risk-management-of-very-long-projects-2024", "sk-learn", "secretary=Ann", "keyboard: qwerty",
+		"testDelete[auth=true](org.apache.Test)", "session credentials: software.amazon.awssdk.SdkClientException: x", "TOKEN='<redacted>'",
 		// Paths that are no home.
 		"GET /home/feed 500", "https://example.com/home/feed", "/homepage", "/users/123", "/var/www/app",
 		// Text of every sort.
@@ -236,6 +241,7 @@ func TestRedactSettles(t *testing.T) {
 func TestRedactIsBounded(t *testing.T) {
 	for _, unit := range []string{
 		"a@", "password", "password=", "::", "1", "1 ", "(1", "+1", "1.1.", "eyJ", "sk-1-", "-----BEGIN " + "PRIVATE KEY-----", "://", "%3D", `"`, `\`, "DE89", "/home/", "=:", "--token ",
+		"Cookie:", "token:({", "token: aaa ", "Authorization: Digest ", "token:'", "AK" + "IA", "0171 ", "://a@", "::1:",
 	} {
 		in := strings.Repeat(unit, 200_000/len(unit))
 		out := Redact(in)

@@ -169,7 +169,7 @@ func TestReportsUnreadable(t *testing.T) {
 func TestReportCutsAfterRedaction(t *testing.T) {
 	secret := "gh" + "p_" + strings.Repeat("Zq9", 12)
 	for _, limit := range []int{MaxBody, redactLimit} {
-		for shift := range 60 {
+		for shift := 0; shift < 60; shift += 5 {
 			fill := strings.Repeat("word ", limit/5+1)
 			body := fill[:limit-shift] + " " + secret + " end"
 			got, err := testReader().Reports(asJSON, []byte(fmt.Sprintf(`{"title":"x","body":%q}`, body)))

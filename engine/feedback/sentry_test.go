@@ -390,3 +390,25 @@ func sound(t *testing.T, readings []Reading, err error) {
 		}
 	}
 }
+
+// Nothing that names a person in the captured requests reaches what is stored.
+func TestSentryStoresNobody(t *testing.T) {
+	r := testReader()
+	r.Hash = func(string) string { return "hash" }
+	for file, resource := range map[string]string{
+		"event_alert.triggered.docs.json": "event_alert", "error.created.docs.json": "error", "issue.created.docs.json": "issue",
+		"issue.resolved.derived.json": "issue", "integration-platform-example/issue.assigned.json": "issue", "legacy_plugin.python.zulip.json": "",
+	} {
+		body := payload(t, "sentry", file)
+		readings, err := r.Sentry(resource, body)
+		if resource == "" {
+			readings, err = r.SentryLegacy(body)
+		}
+		raw, _ := json.Marshal(one(t, readings, err).Feedback)
+		for _, private := range []string{"162.21", "person@", "Person", "/home/user", "DSN_SECRET", "CPython"} {
+			if strings.Contains(string(raw), private) {
+				t.Errorf("%s: %q is in %s", file, private, raw)
+			}
+		}
+	}
+}

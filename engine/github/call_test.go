@@ -37,6 +37,7 @@ func TestRefusals(t *testing.T) {
 		{"permission", 403, "Resource not accessible by integration", ErrForbidden},
 		{"archived", 403, "Repository was archived so is read-only.", ErrForbidden},
 		{"locked", 403, "Unable to create comment because issue is locked.", ErrLocked},
+		{"blocked", 403, "Repository access blocked", ErrForbidden},
 		{"suspended", 403, "This installation has been suspended", ErrSuspended},
 		{"legal", 451, "Repository access blocked", ErrForbidden},
 	}
@@ -82,6 +83,7 @@ func TestLimits(t *testing.T) {
 		{"secondary without the link", 403, map[string]any{"message": "You have exceeded a secondary rate limit."}, nil, time.Minute},
 		{"too quickly", 422, map[string]any{"message": "was submitted too quickly"}, nil, time.Minute},
 		{"absurd", 429, nil, []string{"Retry-After", "99999999999"}, 24 * time.Hour},
+		{"absurd reset", 429, nil, []string{"X-RateLimit-Remaining", "0", "X-RateLimit-Reset", reset(90 * 24 * time.Hour)}, 24 * time.Hour},
 		{"past", 429, nil, []string{"X-RateLimit-Remaining", "0", "X-RateLimit-Reset", reset(-time.Hour)}, time.Second},
 	}
 	for _, tt := range tests {

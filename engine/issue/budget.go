@@ -72,7 +72,7 @@ func (k *Keeper) file(ctx context.Context, it work.Item) (time.Time, error) {
 	if live {
 		given = &spent.Live
 	}
-	places, again := Places(pol.Budget.Issues, *given, now)
+	places, _ := Places(pol.Budget.Issues, *given, now)
 	n := min(places, len(waiting), 50)
 	if n > 0 {
 		var b storage.Batch
@@ -96,6 +96,7 @@ func (k *Keeper) file(ctx context.Context, it work.Item) (time.Time, error) {
 	if len(waiting) == 0 {
 		return time.Time{}, k.forget(ctx, it.Space, now)
 	}
+	_, again := Places(pol.Budget.Issues, *given, now)
 	return again, k.tellWaiting(ctx, it.Space, waiting, HeldByBudget(pol.Budget.Issues, *given))
 }
 

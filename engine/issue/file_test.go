@@ -64,7 +64,7 @@ func TestEligible(t *testing.T) {
 		"some ignored, some remain": {[]Member{sentry, one("x", feedback.Report, func(f *feedback.Feedback) { f.Title = "x" })}, ignoring, nil, Held, "held: 1 of 2 people"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got := Eligible(Summarise(cluster(c.members...), c.pol), c.pol, c.judge)
+			got := Eligible(Summarise(gathered(c.members...), c.pol), c.pol, c.judge)
 			if want := (Standing{c.state, c.reason}); got != want {
 				t.Errorf("got %v, want %v", got, want)
 			}

@@ -62,8 +62,8 @@ func NewKeeper(host Host, judge Judge, projects *project.Registry, log *action.L
 	return &Keeper{host: host, judge: judge, projects: projects, log: log, mac: mac, wake: wake, now: now}
 }
 
-// Register names the keeper's handlers to the queue.
-func (k *Keeper) Register(q *work.Queue) {
+// Register names the keeper's handlers to a queue.
+func (k *Keeper) Register(q interface{ Handle(kind string, h work.Handler) }) {
 	q.Handle("issue", k.calm(k.issue))
 	q.Handle("look", k.calm(k.look))
 	q.Handle("file", k.calm(k.file))

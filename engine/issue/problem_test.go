@@ -25,7 +25,7 @@ func by(author string) func(*feedback.Feedback) {
 	return func(f *feedback.Feedback) { f.Author = author }
 }
 
-func cluster(members ...Member) Cluster { return Cluster{ID: "c1", Members: members} }
+func gathered(members ...Member) Cluster { return Cluster{ID: "c1", Members: members} }
 
 func TestSummariseCounts(t *testing.T) {
 	p := Summarise(problems(t)["checkout"], livePolicy(policy.Full))
@@ -51,7 +51,7 @@ func TestSummariseCounts(t *testing.T) {
 // People are counted once each, whichever source they speak through; who is not
 // named counts for each report.
 func TestSummarisePeople(t *testing.T) {
-	p := Summarise(cluster(
+	p := Summarise(gathered(
 		one("1", feedback.Report, by("ann")), one("2", feedback.Report, by("ann")), one("3", feedback.Report, by("bob")),
 		one("4", feedback.Report), one("5", feedback.Report),
 		one("6", feedback.Reddit, by("ann")), one("7", feedback.Reddit, by("cid")),
@@ -88,7 +88,7 @@ func TestUncounted(t *testing.T) {
 		"removed, ignored": {one("1", feedback.Reddit, func(f *feedback.Feedback) { f.Removed, f.Title = true, "probe" }), "deleted at its source"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			p := Summarise(cluster(c.m), pol)
+			p := Summarise(gathered(c.m), pol)
 			got := ""
 			if len(p.Uncounted) > 0 {
 				got = p.Uncounted[0].Why
@@ -125,7 +125,7 @@ func TestSummariseBounds(t *testing.T) {
 			f.First = f.First.Add(time.Duration(i) * time.Minute)
 		}))
 	}
-	p := Summarise(cluster(members...), livePolicy(policy.Full))
+	p := Summarise(gathered(members...), livePolicy(policy.Full))
 	if len(p.Sources) != MaxSources || len(p.Environments) != MaxEnvironments || len(p.Releases) != MaxReleases {
 		t.Errorf("%d sources, %d environments, %d releases", len(p.Sources), len(p.Environments), len(p.Releases))
 	}
@@ -138,7 +138,7 @@ func TestTrend(t *testing.T) {
 	seen := func(first, last string) Member {
 		return one(first+last, feedback.Sentry, func(f *feedback.Feedback) { f.First, f.Last = at(t, first), at(t, last) })
 	}
-	p := Summarise(cluster(
+	p := Summarise(gathered(
 		seen("1 00:00", "23 23:59"), // first before the fourteen days
 		seen("10 00:00", "10 23:00"), seen("9 23:59", "16 12:00"), seen("17 00:00", "23 01:00"),
 	), livePolicy(policy.Full))
@@ -154,7 +154,28 @@ func TestTrend(t *testing.T) {
 	if got := (Trend{}).String(); got != "▁▁▁▁▁▁▁▁▁▁▁▁▁▁" {
 		t.Errorf("nothing is drawn as %s", got)
 	}
-	if got := Summarise(cluster(one("1", feedback.Report, func(f *feedback.Feedback) { f.First, f.Last = time.Time{}, time.Time{} })), livePolicy(policy.Full)); got.Trend != (Trend{}) {
+	if got := Summarise(gathered(one("1", feedback.Report, func(f *feedback.Feedback) { f.First, f.Last = time.Time{}, time.Time{} })), livePolicy(policy.Full)); got.Trend != (Trend{}) {
 		t.Errorf("without times there is a trend: %v", got.Trend)
+	}
+}
+
+// Members come in the order of how much they tell: errors with a stack, errors,
+// what people wrote, what is resolved among them; equal ones by age.
+func TestSummariseOrder(t *testing.T) {
+	later := func(f *feedback.Feedback) { f.First = f.First.Add(time.Hour) }
+	stack := func(f *feedback.Feedback) { f.Exceptions = []feedback.Exception{{Type: "KeyError"}} }
+	p := Summarise(gathered(
+		one("a", feedback.Report, later), one("b", feedback.Report), one("c", feedback.Sentry),
+		one("d", feedback.Sentry, stack, func(f *feedback.Feedback) { f.State.Value = "resolved" }),
+		one("e", feedback.Sentry, stack, func(f *feedback.Feedback) { f.Users = 1 }),
+		one("f", feedback.Sentry, stack, func(f *feedback.Feedback) { f.Users = 2 }),
+		one("g", feedback.Sentry, stack, func(f *feedback.Feedback) { f.Users, f.Count = 2, 9 }),
+	), livePolicy(policy.Full))
+	got := ""
+	for _, m := range p.members {
+		got += m.Feedback.ID
+	}
+	if got != "gfecdba" {
+		t.Errorf("the order is %s", got)
 	}
 }

@@ -1,6 +1,7 @@
 package issue
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
@@ -46,7 +47,7 @@ func everywhere() Cluster {
 		f.Title, f.Body, f.URL, f.Public = "open title", "open words", "https://forum.example/open-link", true
 	})
 	gone := one("f7", feedback.Report, func(f *feedback.Feedback) { f.Removed, f.Title = true, "secret-removed" })
-	return cluster(report, private, post, open, thin, sentry, gone)
+	return gathered(report, private, post, open, thin, sentry, gone)
 }
 
 // On a public repository nothing private is shown, wherever it stood.
@@ -55,7 +56,7 @@ func TestSafeShowsNothingPrivate(t *testing.T) {
 	all := everywhere()
 	clusters := []Cluster{all}
 	for _, m := range all.Members { // each alone, so that it makes the title
-		clusters = append(clusters, cluster(m))
+		clusters = append(clusters, gathered(m))
 	}
 	for _, c := range clusters {
 		pub := Publish(Summarise(c, pol), pol)
@@ -118,6 +119,7 @@ func TestSafeTitles(t *testing.T) {
 		"thin":                 {one("1", feedback.Sentry, func(f *feedback.Feedback) { f.Title, f.Culprit = "KeyError: 'jane'", "billing.charge in run" }), "KeyError in billing.charge in run"},
 		"thin, prose":          {one("1", feedback.Sentry, func(f *feedback.Feedback) { f.Title = "Payment of Jane failed: 12" }), "Error"},
 		"thin, one word":       {one("1", feedback.Sentry, func(f *feedback.Feedback) { f.Title = "Jane" }), "Error"},
+		"words for a type":     {one("1", feedback.Sentry, func(f *feedback.Feedback) { f.Exceptions = []feedback.Exception{{Type: "Error of Jane"}} }), "Error"},
 		"no exception type":    {one("1", feedback.Sentry, func(f *feedback.Feedback) { f.Exceptions = []feedback.Exception{{Value: "jane"}} }), "Error"},
 		"dangerous":            {one("1", feedback.Report, func(f *feedback.Feedback) { f.Title = "@octocat fixes #12\n/close" }), "… fixes …"},
 		"dangerous and public": {one("1", feedback.Report, func(f *feedback.Feedback) { f.Title, f.Public = "/close @octocat fixes #12", true }), "∕close @\u200boctocat fixes #\u200b12"},
@@ -130,7 +132,7 @@ func TestSafeTitles(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			pol := livePolicy(policy.Safe)
-			if got := Title(Publish(Summarise(cluster(c.m), pol), pol)); got != c.want {
+			if got := Title(Publish(Summarise(gathered(c.m), pol), pol)); got != c.want {
 				t.Errorf("got %q, want %q", got, c.want)
 			}
 		})
@@ -143,7 +145,7 @@ func TestQuotes(t *testing.T) {
 		return one(id, feedback.Report, by(author), func(f *feedback.Feedback) { f.Title, f.Body = text, "" })
 	}
 	pol := livePolicy(policy.Full)
-	pub := Publish(Summarise(cluster(
+	pub := Publish(Summarise(gathered(
 		say("1", "ann", "short"), say("2", "ann", "a longer one of Ann's"), say("3", "bob", "a longer one of Ann's"),
 		say("4", "cid", "the longest of all that people wrote"), say("5", "", "from nobody"), say("6", "dan", "tiny"),
 	), pol), pol)
@@ -153,5 +155,20 @@ func TestQuotes(t *testing.T) {
 	}
 	if want := "the longest of all that people wrote|a longer one of Ann's|from nobody"; strings.Join(got, "|") != want {
 		t.Errorf("got %q", got)
+	}
+}
+
+// A stack is as long as one looks at.
+func TestStackIsShort(t *testing.T) {
+	frames := make([]feedback.Frame, 50)
+	for i := range frames {
+		frames[i] = feedback.Frame{Function: fmt.Sprint("call", i), InApp: true}
+	}
+	pol := livePolicy(policy.Safe)
+	pub := Publish(Summarise(gathered(one("1", feedback.Sentry, func(f *feedback.Feedback) {
+		f.Exceptions = []feedback.Exception{{Type: "KeyError", Frames: frames}}
+	})), pol), pol)
+	if len(pub.stack) != maxFrames || pub.stack[0] != "call49" {
+		t.Errorf("got %q", pub.stack)
 	}
 }

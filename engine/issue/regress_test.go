@@ -43,7 +43,7 @@ func TestRegressed(t *testing.T) {
 			rec := Record{State: "open"}
 			rec.Close(Problem{Releases: []string{"v0", "v1"}}, "completed", closed)
 			c.record(&rec)
-			p := Summarise(cluster(c.m...), livePolicy(policy.Safe))
+			p := Summarise(gathered(c.m...), livePolicy(policy.Safe))
 			e, back := Regressed(p, rec, DeployTime, at(t, "14 12:00"))
 			if back != (c.want != "") || e.Feedback != c.want && back || e.Count != c.count {
 				t.Errorf("back: %v, %+v; want %q, %d", back, e, c.want, c.count)

@@ -154,9 +154,9 @@ func in(n *xhtml.Node, names ...string) bool {
 func TestSectionIsBounded(t *testing.T) {
 	texts := hostile(t)
 	random := rand.New(rand.NewPCG(1, 2))
-	for i := range 30 {
+	for i := range 8 {
 		var s strings.Builder
-		for s.Len() < 100_000 {
+		for s.Len() < 60_000 {
 			one := texts[random.IntN(len(texts))]
 			s.WriteString(strings.Repeat(one, 1+random.IntN(200)))
 			if random.IntN(2) == 0 {
@@ -178,8 +178,8 @@ func TestSectionIsBounded(t *testing.T) {
 				t.Errorf("%d: the section is not UTF-8", i)
 			}
 		}
-		if i < 5 {
-			checkSection(t, "a hundred thousand bytes", Section(pub, mac, MaxBody))
+		if i < 3 {
+			checkSection(t, "very long text", Section(pub, mac, MaxBody))
 		}
 	}
 }

@@ -39,7 +39,7 @@ func (v view) title(members []Member) string {
 		case f.Kind == feedback.Sentry:
 			e := v.failure(f)
 			return e.kind + prefixed(" in ", e.function) + between(" (", e.file, ")")
-		case redacted == "":
+		case redacted == "" && f.Kind == feedback.Report:
 			redacted = redact(f.Title)
 		}
 	}
@@ -62,7 +62,7 @@ func redact(title string) string {
 	title = inQuotes.ReplaceAllString(title, "…")
 	words := strings.Fields(title)
 	for i, w := range words {
-		if strings.ContainsAny(w, "0123456789@\\=") || strings.Contains(w, "://") || strings.Contains(strings.Trim(w, "/"), "/") || strings.HasPrefix(w, "/") {
+		if strings.ContainsAny(w, "0123456789@\\=") || strings.Contains(strings.Trim(w, "/"), "/") || strings.HasPrefix(w, "/") {
 			words[i] = "…"
 		}
 	}

@@ -11,6 +11,9 @@ const (
 	breaker = "\u200b"
 	// maxInput bounds the work on one text, in bytes. Feedback is far smaller.
 	maxInput = 256 << 10
+	// perRune is how many bytes are looked at for each character of a line that
+	// may be shown: enough for every mark on it and for some that are not seen.
+	perRune = 64
 	// maxMarks is how many combining marks may sit on one character. Scripts use
 	// up to four; a hundred paint over the lines around them.
 	maxMarks = 4
@@ -18,12 +21,12 @@ const (
 
 // clean takes out what is not seen: control characters, direction marks,
 // zero-width and tag characters, variation selectors, private and unassigned
-// code points. Every kind of line end becomes \n; tabs stay.
+// code points. Every kind of line end becomes \n; tabs stay; what is not UTF-8
+// becomes U+FFFD.
 func clean(s string) string {
 	if len(s) > maxInput {
 		s = s[:maxInput]
 	}
-	s = strings.ToValidUTF8(s, "\ufffd")
 	s = lineEnds.Replace(s)
 	marks := 0
 	return strings.Map(func(r rune) rune {
@@ -58,6 +61,14 @@ func unseen(r rune) bool {
 
 // fold puts text on one line, with single spaces.
 func fold(s string) string { return strings.Join(strings.Fields(s), " ") }
+
+// line is the beginning of a text as one clean line of at most max characters.
+func line(s string, max int) string {
+	if most := perRune * (max + 1); max >= 0 && max < maxInput && len(s) > most {
+		s = s[:most]
+	}
+	return cutRunes(fold(clean(s)), max)
+}
 
 // cutRunes shortens s to at most n runes, the last of them an ellipsis if
 // anything was cut.

@@ -10,7 +10,7 @@ import (
 // in code. It is empty if s is blank. A pipe in it would end the cell of a table,
 // so it does not belong in one.
 func Code(s string, max int) string {
-	s = cutRunes(quiet(fold(clean(s))), max)
+	s = quiet(line(s, max))
 	if s == "" {
 		return ""
 	}

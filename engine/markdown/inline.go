@@ -8,13 +8,13 @@ import (
 // Inline is foreign text as part of a line of ours, at its start too: one line
 // of plain text in which nothing is formatted, linked, mentioned or obeyed. At
 // most max characters of s are shown; an ellipsis says that some were cut. The
-// result is longer in bytes, up to nine for a character.
+// result is longer in bytes, up to nine for a character. It may stand in the
+// cell of a table.
 //
 // A dollar becomes the full-width one: GitHub's formulas look for dollars in
 // ways that no escape is documented for.
 func Inline(s string, max int) string {
-	s = cutRunes(fold(clean(s)), max)
-	return escape(dead(StripCommands(s)))
+	return escape(dead(StripCommands(line(s, max))))
 }
 
 // escape makes Markdown read a line as plain text. What only matters at the
@@ -41,7 +41,7 @@ func asciiPunct(r rune) bool {
 // listNumber reports whether the i-th byte is what ends the number of a numbered
 // list at the start of the line.
 func listNumber(s string, i int) bool {
-	return (s[i] == '.' || s[i] == ')') && i > 0 && strings.Trim(s[:i], "0123456789"+breaker) == ""
+	return (s[i] == '.' || s[i] == ')') && i > 0 && strings.Trim(s[:i], "0123456789") == ""
 }
 
 // Quote is foreign prose as a block quote: at most twelve lines and max
@@ -51,9 +51,9 @@ func Quote(s string, max int) string {
 	const maxLines = 12
 	var b strings.Builder
 	lines, gap := 0, false
-	for line := range strings.SplitSeq(clean(s), "\n") {
-		line = fold(line)
-		if line == "" {
+	for text := range strings.SplitSeq(clean(s), "\n") {
+		text = fold(text)
+		if text == "" {
 			gap = lines > 0
 			continue
 		}
@@ -69,8 +69,8 @@ func Quote(s string, max int) string {
 			gap = false
 		}
 		b.WriteString("> ")
-		b.WriteString(Inline(line, max))
-		max -= utf8.RuneCountInString(line)
+		b.WriteString(Inline(text, max))
+		max -= utf8.RuneCountInString(text)
 		lines++
 	}
 	return b.String()
@@ -82,6 +82,6 @@ func Quote(s string, max int) string {
 // A title is empty if nothing in s can be seen.
 func Title(s string) string {
 	const limit = 200
-	s = strings.ReplaceAll(fold(clean(s)), "`", "'")
+	s = strings.ReplaceAll(line(s, limit), "`", "'")
 	return cutRunes(dead(StripCommands(s)), limit)
 }

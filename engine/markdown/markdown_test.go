@@ -79,8 +79,13 @@ func checkInline(tb testing.TB, s string) {
 			tb.Errorf("Inline(%q) kept a dollar", s)
 		}
 	}
+	p := render(tb, "| "+in+" | second |\n|---|---|\n| third | "+in+" |")
+	p.only(tb, []string{"Table", "TableHeader", "TableRow", "TableCell", "Text", "String"}, []string{"table", "thead", "tbody", "tr", "th", "td"})
+	if n := strings.Count(strings.Join(p.nodes, " "), "TableCell"); n != 4 {
+		tb.Errorf("Inline(%q) makes a table of %d cells out of one of 4", s, n)
+	}
 	// Nothing of the text got lost: without what nobody sees, it reads the same.
-	p := render(tb, "x"+in)
+	p = render(tb, "x"+in)
 	want := "x" + strings.ReplaceAll(cutRunes(fold(clean(StripCommands(fold(clean(s))))), most), "$", "＄")
 	if got := strings.TrimSuffix(strings.ReplaceAll(p.shown, breaker, ""), "\n"); got != want {
 		tb.Errorf("Inline(%q) reads\n%q, want\n%q", s, got, want)

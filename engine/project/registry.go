@@ -82,6 +82,7 @@ var ErrTwin = errors.New("the repository belongs to another project already: nam
 type Registry struct {
 	db     storage.DB
 	server Settings
+	begin  func(b *storage.Batch)
 
 	mu    sync.Mutex
 	known map[string]storage.Space // by installation and lower-case name
@@ -94,9 +95,10 @@ const maxKnown = 10_000
 // then by name in lower case.
 type Settings map[int64]map[string]policy.File
 
-// NewRegistry returns a registry over the store.
-func NewRegistry(db storage.DB, server Settings) *Registry {
-	return &Registry{db: db, server: server, known: make(map[string]storage.Space)}
+// NewRegistry returns a registry over the store. begin, which may be nil, adds the
+// work that a new project begins with to the batch that makes it.
+func NewRegistry(db storage.DB, server Settings, begin func(b *storage.Batch)) *Registry {
+	return &Registry{db: db, server: server, begin: begin, known: make(map[string]storage.Space)}
 }
 
 // Policy is what holds for a project: its own file over the operator's word,
@@ -223,6 +225,9 @@ func (r *Registry) make(ctx context.Context, home storage.Space, installation in
 	var b storage.Batch
 	b.Require(projectKey, 0)
 	b.SetJSON(projectKey, Project{ID: id, Installation: installation, Repo: Repo{Owner: repo.Owner, Name: repo.Name}, Alias: alias})
+	if r.begin != nil {
+		r.begin(&b)
+	}
 	if err := space.Apply(ctx, &b); err != nil && !errors.Is(err, storage.ErrConflict) {
 		return nil, fmt.Errorf("make project %s: %w", alias, err)
 	}

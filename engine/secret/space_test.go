@@ -4,7 +4,6 @@ import (
 	"path/filepath"
 	"testing"
 
-	"github.com/soulcaster/soulcaster/engine/project"
 	"github.com/soulcaster/soulcaster/engine/storage"
 	"github.com/soulcaster/soulcaster/engine/storage/bolt"
 )
@@ -21,7 +20,7 @@ func newSpace(t *testing.T) storage.Space {
 			t.Error(err)
 		}
 	})
-	space, err := db.Create(t.Context(), project.AppSpace)
+	space, err := db.Create(t.Context(), "app")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -53,7 +53,8 @@ func (e *FormatError) Error() string {
 	return fmt.Sprintf("storage: the store has format %d and this build knows %d: migrate it with a build in between", e.Found, e.Want)
 }
 
-// DB is a store: a set of named spaces.
+// DB is a store: a set of named spaces. Where ctx ends a call, the error is both
+// ErrUnavailable and ctx's.
 type DB interface {
 	// Create opens the space, making it first if there is none.
 	Create(ctx context.Context, name string) (Space, error)
@@ -79,17 +80,21 @@ type Space interface {
 	// nil where there is none. At most MaxOps keys; they are one snapshot.
 	Get(ctx context.Context, keys ...string) ([]Entry, error)
 	// Scan returns the entries whose keys begin with prefix and come after
-	// `after` ("" for the first), in key order (bytewise), at most limit.
+	// `after` ("" for the first), in key order (bytewise), at most limit. They
+	// are one snapshot; fewer than limit means that there are no more. A shared
+	// store is blocked meanwhile, so ask for hundreds and go on from the last key.
 	Scan(ctx context.Context, prefix, after string, limit int) ([]Entry, error)
 	// Apply does all of the batch or nothing of it. It returns nil only when the
 	// batch is as durable as the store is configured to be. An empty batch does
-	// nothing but checks that the space lives.
+	// nothing but checks that the space lives. ErrUnavailable, as when ctx ends
+	// first, says that nobody knows whether the batch happened or still will.
 	Apply(ctx context.Context, b *Batch) error
 }
 
 // Entry is a key with its value. Versions of a space only ever grow: every batch
-// gives the keys that it sets one new version, which is never used again, so
-// that a key deleted and made again is seen to have changed.
+// gives the keys that it sets one new version, which is never used again in this
+// generation of the space, so that a key deleted and made again is seen to have
+// changed.
 type Entry struct {
 	Key     string
 	Value   []byte

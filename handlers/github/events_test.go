@@ -94,16 +94,24 @@ func TestIssues(t *testing.T) {
 // somebody else's by now.
 func TestRenamedRepository(t *testing.T) {
 	h := newHouse(t)
-	p, _, err := project.Load(t.Context(), h.web())
+	p, was, err := project.Load(t.Context(), h.web())
 	if err != nil {
 		t.Fatal(err)
 	}
-	p.Repo = project.Repo{ID: 9, Owner: "acme", Name: "web"}
+	p.Repo.ID = 9
+	var b storage.Batch
+	project.Save(&b, was, p)
+	if err := h.web().Apply(t.Context(), &b); err != nil {
+		t.Fatal(err)
+	}
 	if err := h.registry.Bind(t.Context(), p); err != nil {
 		t.Fatal(err)
 	}
 	if status := h.deliver("issues", "d-1", with(change("closed", 5), "repository.full_name", "acme/renamed")); status != 200 {
 		t.Errorf("under the new name: %d", status)
+	}
+	if status := h.deliver("issues", "d-2", with(change("closed", 5), "repository.id", 10)); status != 202 {
+		t.Errorf("another repository under the old name: %d, want 202", status)
 	}
 }
 
@@ -296,6 +304,7 @@ func TestRealPayloads(t *testing.T) {
 		t.Fatalf("%d payloads, %v", len(files), err)
 	}
 	effects := map[int]int{}
+	h := newHouse(t)
 	for i, file := range files {
 		t.Run(filepath.Base(filepath.Dir(file))+"/"+filepath.Base(file), func(t *testing.T) {
 			body, err := os.ReadFile(file)
@@ -307,11 +316,15 @@ func TestRealPayloads(t *testing.T) {
 				t.Fatal(err)
 			}
 			event := filepath.Base(filepath.Dir(file))
-			h := newHouse(t)
 			// As it is: somebody else's, but for those that are installed by it.
 			status := h.do(delivery(event, fmt.Sprintf("d-%d", i), body)).Code
 			if want := map[bool]int{true: 200, false: 202}[event == "ping" || (event == "installation" && payload["action"] == "created")]; status != want {
 				t.Errorf("as it is: %d, want %d", status, want)
+			}
+			if in, ok := payload["installation"].(object); ok && status == 200 {
+				if err := h.registry.Uninstall(t.Context(), int64(in["id"].(float64))); err != nil {
+					t.Fatal(err)
+				}
 			}
 			// As ours: what it is about is an installation, project and issue of ours.
 			if event == "ping" {

@@ -74,7 +74,7 @@ func (h *house) open(secrets ...string) {
 		h.t.Fatal(err)
 	}
 	h.t.Cleanup(func() { db.Close() })
-	h.db, h.registry = db, project.NewRegistry(db, nil)
+	h.db, h.registry = db, project.NewRegistry(db, nil, nil)
 	handler, err := New(Config{
 		Secrets: secrets,
 		Wake: func(spaces ...string) {

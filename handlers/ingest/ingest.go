@@ -98,21 +98,20 @@ func (h *Handler) sentry(w http.ResponseWriter, r *http.Request) error {
 	if resource == "" {
 		return &refusal{http.StatusBadRequest, "the header Sentry-Hook-Resource is missing"}
 	}
-	readings, err := h.reader(src, hookTime(r, h.now())).Sentry(resource, data)
+	reader := h.reader(src)
+	reader.Sent = hookTime(r)
+	readings, err := reader.Sentry(resource, data)
 	return h.take(w, r, src, readings, err)
 }
 
-// hookTime is the moment that Sentry says it sent the webhook. It is not signed,
-// so it is believed only as far as it lies within a day of now.
-func hookTime(r *http.Request, now time.Time) time.Time {
+// hookTime is the moment that Sentry says it sent the webhook, zero if it does
+// not say. It is not signed.
+func hookTime(r *http.Request) time.Time {
 	seconds, err := strconv.ParseInt(r.Header.Get("Sentry-Hook-Timestamp"), 10, 64)
-	if err != nil {
-		return now
+	if err != nil || seconds <= 0 {
+		return time.Time{}
 	}
-	if at := time.Unix(seconds, 0).UTC(); at.After(now.Add(-24*time.Hour)) && at.Before(now.Add(time.Hour)) {
-		return at
-	}
-	return now
+	return time.Unix(seconds, 0).UTC()
 }
 
 // legacy takes what Sentry's unsigned plugin sends, for a source that allows it.
@@ -133,7 +132,7 @@ func (h *Handler) legacy(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	defer done()
-	readings, err := h.reader(src, h.now()).SentryLegacy(data)
+	readings, err := h.reader(src).SentryLegacy(data)
 	return h.take(w, r, src, readings, err)
 }
 
@@ -172,7 +171,7 @@ func (h *Handler) keyed(w http.ResponseWriter, r *http.Request, kind source.Kind
 		return err
 	}
 	defer done()
-	readings, err := read(h.reader(src, h.now()), sent, data)
+	readings, err := read(h.reader(src), sent, data)
 	return h.take(w, r, src, readings, err)
 }
 
@@ -210,12 +209,12 @@ func (h *Handler) read(w http.ResponseWriter, r *http.Request, places chan struc
 	return data, done, nil
 }
 
-func (h *Handler) reader(src *source.Source, now time.Time) *feedback.Reader {
+func (h *Handler) reader(src *source.Source) *feedback.Reader {
 	return &feedback.Reader{
 		SourceID: src.ID,
 		Hash:     func(author string) string { return h.hash(src.Installation, author) },
-		Now:      now,
-		Public:   src.Public || src.Kind == source.Reddit,
+		Now:      h.now(),
+		Public:   src.Public,
 	}
 }
 

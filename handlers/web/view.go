@@ -58,7 +58,6 @@ type clusterView struct {
 
 type memberView struct {
 	Title, Kind, Source, URL, Reason string
-	Similarity                       *float64
 	Last                             time.Time
 	Count                            int
 }
@@ -200,7 +199,7 @@ func (p *Pages) cluster(ctx context.Context, space storage.Space, l issue.Line) 
 		}
 		v.Members = append(v.Members, memberView{
 			Title: f.Title, Kind: kindName(f.Kind), Source: f.Source, URL: f.URL,
-			Reason: memberships[i].Reason, Similarity: memberships[i].Similarity, Last: f.Last, Count: f.Count,
+			Reason: memberships[i].Reason, Last: f.Last, Count: f.Count,
 		})
 	}
 	slices.SortStableFunc(v.Members, func(a, b memberView) int { return b.Last.Compare(a.Last) })

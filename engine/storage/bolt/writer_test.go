@@ -162,8 +162,7 @@ func TestGivingUpWhileWaiting(t *testing.T) {
 	release := block(t, db)
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
-	b := setBatch("k", []byte("v"))
-	go func() { ended <- s.Apply(ctx, b) }()
+	go func() { ended <- s.Apply(ctx, setBatch("k", []byte("v"))) }()
 	for len(db.jobs) == 0 { // until it is queued
 		select {
 		case err := <-ended:
@@ -176,13 +175,30 @@ func TestGivingUpWhileWaiting(t *testing.T) {
 	if !errors.Is(err, context.Canceled) || !errors.Is(err, storage.ErrUnavailable) {
 		t.Errorf("Apply: %v, want both the context's error and ErrUnavailable", err)
 	}
-	b.Ops[0].Value[0] = '!' // the caller may use its batch again at once
 	release()
 	if err := s.Apply(t.Context(), &storage.Batch{}); err != nil {
 		t.Fatal(err)
 	}
 	if exists(t, s, "k") {
 		t.Error("a batch that nobody waited for any more was applied")
+	}
+}
+
+// TestQueuedBatchIsACopy changes a batch that is still to be written, as a caller
+// that gave up waiting for it may.
+func TestQueuedBatchIsACopy(t *testing.T) {
+	db, s := openStore(t)
+	release := block(t, db)
+	b := setBatch("k", []byte("before"))
+	answer := queue(t, s, b)
+	copy(b.Ops[0].Value, "after!")
+	b.Ops[0].Key = "other"
+	release()
+	if err := <-answer; err != nil {
+		t.Fatal(err)
+	}
+	if e, err := s.Get(t.Context(), "k"); err != nil || string(e[0].Value) != "before" {
+		t.Errorf("k = %q, %v", e[0].Value, err)
 	}
 }
 

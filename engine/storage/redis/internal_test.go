@@ -9,12 +9,9 @@ import (
 	"github.com/soulcaster/soulcaster/engine/storage/storagetest"
 )
 
-// TestLateBatch has a batch arrive after its sender asked again on another
-// connection and was told that it is in conflict: when it arrives, its
-// precondition holds, and it must do nothing all the same.
-func TestLateBatch(t *testing.T) {
-	server := storagetest.Redis(t)
-	db, err := Open(t.Context(), server.URL, Options{})
+func openStore(t *testing.T) *DB {
+	t.Helper()
+	db, err := Open(t.Context(), storagetest.Redis(t).URL, Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -23,6 +20,14 @@ func TestLateBatch(t *testing.T) {
 			t.Error(err)
 		}
 	})
+	return db
+}
+
+// TestLateBatch has a batch arrive after its sender asked again on another
+// connection and was told that it is in conflict: when it arrives, its
+// precondition holds, and it must do nothing all the same.
+func TestLateBatch(t *testing.T) {
+	db := openStore(t)
 	made, err := db.Create(t.Context(), "s")
 	if err != nil {
 		t.Fatal(err)
@@ -58,6 +63,39 @@ func TestLateBatch(t *testing.T) {
 	}
 	if got := send("another id"); got != "done" {
 		t.Errorf("a new batch: %v, want it done", got)
+	}
+}
+
+// TestLateDropKeepsTheListed has the last step of a drop come when the space was
+// made again meanwhile: the living space must stay on the list.
+func TestLateDropKeepsTheListed(t *testing.T) {
+	db := openStore(t)
+	create := func() (nonce string) {
+		t.Helper()
+		if _, err := db.Create(t.Context(), "s"); err != nil {
+			t.Fatal(err)
+		}
+		_, nonces, err := db.registered(t.Context(), "", "", 10)
+		if err != nil || len(nonces) != 1 {
+			t.Fatalf("registered: %q, %v", nonces, err)
+		}
+		return nonces[0]
+	}
+	before := create()
+	if err := db.Drop(t.Context(), "s"); err != nil {
+		t.Fatal(err)
+	}
+	after := create()
+	for _, c := range []struct {
+		nonce string
+		left  int
+	}{{before, 1}, {"", 1}, {after, 0}} {
+		if _, err := db.run(t.Context(), unregisterScript, registry, "s", c.nonce); err != nil {
+			t.Fatal(err)
+		}
+		if names, _, err := db.registered(t.Context(), "", "", 10); err != nil || len(names) != c.left {
+			t.Errorf("%q are registered (%v) after %q was taken off, want %d; nonces were %q and %q", names, err, c.nonce, c.left, before, after)
+		}
 	}
 }
 

@@ -4,57 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
 	"strconv"
 	"sync"
 	"sync/atomic"
 	"testing"
-	"time"
 
 	"github.com/soulcaster/soulcaster/engine/storage"
 )
-
-func generations(ctx context.Context, t *testing.T, db storage.DB) {
-	_, err := db.Open(ctx, "s")
-	wantError(t, "Open of a space that was never made", err, storage.ErrNoSpace)
-	if err := db.Drop(ctx, "s"); err != nil {
-		t.Errorf("Drop of a space that was never made: %v", err)
-	}
-
-	old := create(ctx, t, db, "s")
-	set(ctx, t, old, "k", "old")
-	same := create(ctx, t, db, "s")
-	wantValue(ctx, t, same, "k", "old")
-
-	if err := db.Drop(ctx, "s"); err != nil {
-		t.Fatalf("Drop: %v", err)
-	}
-	_, err = db.Open(ctx, "s")
-	wantError(t, "Open of a dropped space", err, storage.ErrNoSpace)
-	wantDead(ctx, t, old)
-	wantDead(ctx, t, same)
-	if err := db.Drop(ctx, "s"); err != nil {
-		t.Errorf("Drop again: %v", err)
-	}
-
-	again := create(ctx, t, db, "s")
-	wantDead(ctx, t, old)
-	wantAbsent(ctx, t, again, "k")
-	set(ctx, t, again, "k", "new")
-	wantDead(ctx, t, old)
-	wantValue(ctx, t, again, "k", "new")
-}
-
-func wantDead(ctx context.Context, t testing.TB, s storage.Space) {
-	t.Helper()
-	_, err := s.Get(ctx, "k")
-	wantError(t, "Get by an old handle", err, storage.ErrNoSpace)
-	_, err = s.Scan(ctx, "", "", 10)
-	wantError(t, "Scan by an old handle", err, storage.ErrNoSpace)
-	wantError(t, "Apply by an old handle", apply(ctx, s, func(b *storage.Batch) { b.Set("k", []byte("back")) }), storage.ErrNoSpace)
-	wantError(t, "delete by an old handle", apply(ctx, s, func(b *storage.Batch) { b.Delete("k") }), storage.ErrNoSpace)
-}
 
 // snapshotReads looks at two keys that always change together.
 func snapshotReads(ctx context.Context, t *testing.T, db storage.DB) {
@@ -212,51 +169,5 @@ func createRace(ctx context.Context, t *testing.T, db storage.DB) {
 		if err := db.Drop(ctx, "s"); err != nil {
 			t.Fatalf("Drop: %v", err)
 		}
-	}
-}
-
-// rings checks the bell of a store that has one: everybody who listens hears
-// every space.
-func rings(ctx context.Context, t *testing.T, db storage.DB) {
-	bell, ok := db.(storage.Bell)
-	if !ok {
-		t.Skip("this store has no bell")
-	}
-	listening, stop := context.WithCancel(ctx)
-	heard, ended := make(chan string, 100), make(chan error, 2)
-	for listener := range 2 {
-		go func() {
-			ended <- bell.Listen(listening, func(space string) {
-				select {
-				case heard <- fmt.Sprintf("%d heard %s", listener, space):
-				case <-listening.Done():
-				}
-			})
-		}()
-	}
-	// What rings before somebody listens is lost to them, so ring until all have heard.
-	missing := map[string]bool{"0 heard a": true, "0 heard b b": true, "1 heard a": true, "1 heard b b": true}
-	again := time.NewTicker(10 * time.Millisecond)
-	defer again.Stop()
-	for len(missing) > 0 {
-		if err := bell.Ring(ctx, "a", "b b"); err != nil {
-			t.Fatalf("Ring: %v", err)
-		}
-		select {
-		case what := <-heard:
-			delete(missing, what)
-		case <-again.C:
-		case <-ctx.Done():
-			t.Fatalf("never happened: %v", slices.Collect(maps.Keys(missing)))
-		}
-	}
-	stop()
-	for range 2 {
-		if err := <-ended; err != nil {
-			t.Errorf("Listen, its context done: %v", err)
-		}
-	}
-	if err := bell.Ring(ctx, "nobody listens"); err != nil {
-		t.Errorf("Ring: %v", err)
 	}
 }

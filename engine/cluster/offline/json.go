@@ -1,0 +1,92 @@
+package offline
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/soulcaster/soulcaster/engine/embed"
+	"github.com/soulcaster/soulcaster/engine/feedback"
+)
+
+// readJSON reads one JSON object a line. Blank lines are passed over.
+func readJSON(in *lines, bad func(int, error), add func(Doc, int) error) error {
+	for {
+		l, err := in.next()
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		if l.long {
+			bad(l.number, errLong)
+			continue
+		}
+		if strings.TrimSpace(l.text) == "" {
+			continue
+		}
+		doc, err := parseJSON([]byte(l.text))
+		if err != nil {
+			bad(l.number, err)
+			continue
+		}
+		if err := add(doc, l.number); err != nil {
+			return err
+		}
+	}
+}
+
+func parseJSON(data []byte) (Doc, error) {
+	var row struct {
+		ID         id                   `json:"id"`
+		ExternalID id                   `json:"external_id"`
+		Exceptions []feedback.Exception `json:"exceptions"`
+		Title      string               `json:"title"`
+		Body       string               `json:"body"`
+		Text       string               `json:"text"`
+	}
+	if err := json.Unmarshal(data, &row); err != nil {
+		return Doc{}, explain(err)
+	}
+	d, err := document(embed.Document{Title: row.Title, Body: row.Body, Exceptions: row.Exceptions}, row.Text)
+	if err != nil {
+		return Doc{}, err
+	}
+	if row.ID == "" {
+		row.ID = row.ExternalID
+	}
+	return Doc{ID: string(row.ID), Document: d}, nil
+}
+
+// explain says what is wrong with a line in the words of its writer, not of our
+// types.
+func explain(err error) error {
+	var kind *json.UnmarshalTypeError
+	if errors.As(err, &kind) {
+		if kind.Field == "" {
+			return fmt.Errorf("not a JSON object but a %s", kind.Value)
+		}
+		return fmt.Errorf("%s must not be a %s", kind.Field, kind.Value)
+	}
+	return fmt.Errorf("not JSON: %w", err)
+}
+
+// id is an identifier that may be written as a string or a number.
+type id string
+
+func (i *id) UnmarshalJSON(data []byte) error {
+	var s string
+	if json.Unmarshal(data, &s) == nil { // null too: no id
+		*i = id(s)
+		return nil
+	}
+	var n json.Number
+	if err := json.Unmarshal(data, &n); err != nil {
+		return errors.New("an id must be a string or a number")
+	}
+	*i = id(n)
+	return nil
+}

@@ -1,0 +1,287 @@
+package issue_test
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/soulcaster/soulcaster/engine/action"
+	"github.com/soulcaster/soulcaster/engine/enginetest"
+	"github.com/soulcaster/soulcaster/engine/github"
+	"github.com/soulcaster/soulcaster/engine/issue"
+	"github.com/soulcaster/soulcaster/engine/policy"
+	"github.com/soulcaster/soulcaster/engine/project"
+	"github.com/soulcaster/soulcaster/engine/source"
+	"github.com/soulcaster/soulcaster/engine/storage"
+	"github.com/soulcaster/soulcaster/engine/work"
+)
+
+const repo = "acme/web"
+
+// world is an app with one project, live unless told otherwise.
+func world(t *testing.T, yaml string) *enginetest.World {
+	t.Helper()
+	file, err := policy.Parse([]byte(yaml))
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := enginetest.New(t, true, project.Settings{enginetest.Installation: {repo: file}},
+		source.Source{Installation: enginetest.Installation, ID: "api", Kind: source.Feedback, Repository: repo},
+		source.Source{Installation: enginetest.Installation, ID: "sentry", Kind: source.Sentry, Repository: repo},
+	)
+	w.GitHub.Add(7, repo, true)
+	return w
+}
+
+const live = "mode: live\nfile_after: {reports: 1}\n"
+
+// report takes in a report of a person, and returns its id.
+func report(w *enginetest.World, author, title string, more ...string) string {
+	w.T.Helper()
+	json := fmt.Sprintf(`{"title": %q, "author": %q, "external_id": %q, "occurred_at": %q%s}`,
+		title, author, author+title, w.Time.Format(time.RFC3339), strings.Join(more, ""))
+	return w.Take("api", w.Report("api", json)...)[0].ID
+}
+
+func TestOneIssueThatIsEditedWhenItMatters(t *testing.T) {
+	w := world(t, live)
+	report(w, "ann", "CSV export of orders times out")
+	w.Settle()
+	all := w.GitHub.Issues(7)
+	if len(all) != 1 || !slices.Equal(all[0].Labels, []string{"soulcaster"}) {
+		t.Fatalf("issues: %+v, want one with the label", all)
+	}
+	if !strings.Contains(all[0].Body, "<!-- soulcaster:cluster=") || !strings.Contains(all[0].Body, "<!-- soulcaster:begin hash=") {
+		t.Errorf("the body has no markers:\n%s", all[0].Body)
+	}
+
+	// People write around the section; a second person reports the same.
+	w.GitHub.Change(7, 1, func(i *github.Issue) { i.Body = "Seen by support too.\n\n" + i.Body + "\n\nPlease look at #4." })
+	before := len(w.GitHub.Writes())
+	report(w, "bob", "CSV export of orders times out!")
+	w.Settle()
+	all = w.GitHub.Issues(7)
+	if got := w.GitHub.Writes()[before:]; len(all) != 1 || !slices.Equal(got, []string{"edit issue"}) {
+		t.Fatalf("%d issues, writes %v; want one issue and one edit", len(all), got)
+	}
+	if b := all[0].Body; !strings.HasPrefix(b, "Seen by support too.\n\n") || !strings.HasSuffix(b, "\n\nPlease look at #4.") {
+		t.Errorf("what people wrote did not survive:\n%s", b)
+	}
+
+	// Nothing new: nothing is written, now or tomorrow.
+	before = len(w.GitHub.Writes())
+	report(w, "bob", "CSV export of orders times out!")
+	w.Settle()
+	w.Pass(25 * time.Hour)
+	w.Settle()
+	if got := w.GitHub.Writes()[before:]; len(got) != 0 {
+		t.Errorf("a repetition was told: %v", got)
+	}
+}
+
+func TestPreviewRecordsAndDoesNothing(t *testing.T) {
+	w := world(t, "file_after: {reports: 1}\n")
+	id := report(w, "ann", "CSV export of orders times out")
+	w.Settle()
+	if got := w.GitHub.Writes(); len(got) != 0 {
+		t.Fatalf("a preview wrote: %v", got)
+	}
+	l := w.Line(repo, id)
+	rec, ok, err := w.Actions.Get(t.Context(), w.Space(repo), issue.CreateKey(l.Cluster))
+	if err != nil || !ok || rec.State != action.Previewed || !strings.Contains(string(rec.Request), "CSV export") {
+		t.Fatalf("record %+v (%v, %v), want the issue as it would be filed", rec, ok, err)
+	}
+
+	// The repository's own file goes live: what was previewed is done.
+	w.GitHub.SetFile(7, "mode: live\nlabels: [from-users]\n")
+	w.Pass(10 * time.Minute)
+	w.Settle()
+	if all := w.GitHub.Issues(7); len(all) != 1 || !slices.Equal(all[0].Labels, []string{"from-users"}) {
+		t.Fatalf("issues after going live: %+v", all)
+	}
+	// And a file that is broken leaves the last good one in force.
+	w.GitHub.SetFile(7, "mode: preview\nlabel: [typo]\n")
+	w.Pass(10 * time.Minute)
+	w.Settle()
+	report(w, "cleo", "Login loops after a password reset")
+	w.Settle()
+	if all := w.GitHub.Issues(7); len(all) != 2 || !slices.Equal(all[1].Labels, []string{"from-users"}) {
+		t.Fatalf("issues after the file broke: %+v, want a second one under the last good file", all)
+	}
+}
+
+func TestClosedMeansClosed(t *testing.T) {
+	w := world(t, live)
+	report(w, "ann", "CSV export of orders times out", `, "release": "1.0"`)
+	w.Settle()
+	look := func() {
+		space := w.Space(repo)
+		cluster, err := issue.ClusterOf(t.Context(), space, 1)
+		if err != nil || cluster == "" {
+			t.Fatalf("issue 1 stands for %q (%v)", cluster, err)
+		}
+		var b storage.Batch
+		work.Add(&b, issue.LookWork(cluster))
+		if err := space.Apply(t.Context(), &b); err != nil {
+			t.Fatal(err)
+		}
+		w.Settle()
+	}
+	state := func() string { return w.GitHub.Issues(7)[0].State }
+
+	w.GitHub.Close(7, 1, "completed")
+	look()
+	report(w, "bob", "CSV export of orders times out!", `, "release": "1.0"`)
+	w.Settle()
+	if state() != "closed" {
+		t.Fatal("reopened by feedback of the day of the closing")
+	}
+	w.Pass(25 * time.Hour)
+	report(w, "cleo", "CSV export of orders times out again", `, "release": "1.0"`)
+	w.Settle()
+	if state() != "closed" {
+		t.Fatal("reopened by an old release")
+	}
+	id := report(w, "dan", "CSV export of orders times out here", `, "release": "2.0"`)
+	w.Settle()
+	if state() != "open" {
+		t.Fatalf("not reopened by a new release: %+v", w.Line(repo, id))
+	}
+	if c := w.GitHub.Comments(7, 1); len(c) != 1 || !strings.Contains(c[0], "2.0") {
+		t.Errorf("comments %q, want one with the evidence", c)
+	}
+
+	w.GitHub.Close(7, 1, "not_planned")
+	look()
+	w.Pass(72 * time.Hour)
+	id = report(w, "eve", "CSV export of orders times out once more", `, "release": "3.0"`)
+	w.Settle()
+	if l := w.Line(repo, id); state() != "closed" || l.State != issue.Muted {
+		t.Fatalf("state %s, line %+v; want muted", state(), l)
+	}
+	w.GitHub.Change(7, 1, func(i *github.Issue) { i.State, i.StateReason = "open", "reopened" })
+	look()
+	if l := w.Line(repo, id); l.State != issue.Filed {
+		t.Errorf("after a person reopened it: %+v", l)
+	}
+}
+
+func TestBudgetGoesToWhatHurtsMost(t *testing.T) {
+	w := world(t, "mode: live\nfile_after: {reports: 1}\nbudget: {issues_per_day: 1}\n")
+	report(w, "ann", "The logo is a little blurred on printed invoices")
+	for i := range 5 {
+		report(w, fmt.Sprint("p", i), "Payment with a credit card is declined twice")
+	}
+	w.Settle()
+	all := w.GitHub.Issues(7)
+	if len(all) != 1 || !strings.Contains(all[0].Title, "Payment") {
+		t.Fatalf("issues %+v, want one about what hurts five people", all)
+	}
+	id := report(w, "ann", "The logo is a little blurred on printed invoices")
+	if l := w.Line(repo, id); !strings.Contains(l.Text, "budget") {
+		t.Errorf("what found no place stands at %q", l.Text)
+	}
+	w.Pass(24 * time.Hour)
+	w.Settle()
+	if got := len(w.GitHub.Issues(7)); got != 2 {
+		t.Errorf("%d issues on the next day, want 2", got)
+	}
+}
+
+func TestTenTimesAsManyIsSaidOnce(t *testing.T) {
+	w := world(t, live)
+	report(w, "ann", "CSV export of orders times out")
+	w.Settle()
+	for i := range 12 {
+		report(w, fmt.Sprint("p", i), "CSV export of orders times out")
+		w.Settle()
+	}
+	if c := w.GitHub.Comments(7, 1); len(c) != 1 {
+		t.Errorf("comments %q, want one", c)
+	}
+}
+
+func TestGoneIssueIsLeftAlone(t *testing.T) {
+	for _, state := range []string{"deleted"} {
+		w := world(t, live)
+		id := report(w, "ann", "CSV export of orders times out")
+		w.Settle()
+		w.GitHub.Change(7, 1, func(i *github.Issue) { i.State = state })
+		report(w, "bob", "CSV export of orders times out!")
+		w.Settle()
+		if l := w.Line(repo, id); l.State != issue.Blocked || len(w.GitHub.Issues(7)) != 1 {
+			t.Errorf("%s: %+v", state, l)
+		}
+	}
+}
+
+// TestCrashAnywhere stops the app at every fault point in turn, starts it again,
+// and looks for what a user would see: one issue, edited, with nothing doubled.
+func TestCrashAnywhere(t *testing.T) {
+	crash := errors.New("crash")
+	for n := 1; ; n++ {
+		w := world(t, live)
+		passed, crashed := 0, false
+		w.Hook = func(point string) error {
+			passed++
+			if passed == n {
+				crashed = true
+				return crash
+			}
+			if crashed {
+				return crash // the process is dead: nothing gets through any more
+			}
+			return nil
+		}
+		revive := func() {
+			w.Restart()
+			crashed = false
+		}
+		take := func(author, title string) {
+			for {
+				_, err := w.TryTake("api", w.Report("api", fmt.Sprintf(`{"title": %q, "author": %q}`, title, author))...)
+				if err == nil {
+					return
+				}
+				if !errors.Is(err, crash) {
+					t.Fatalf("point %d: %v", n, err)
+				}
+				revive()
+			}
+		}
+		settle := func() {
+			for {
+				err := w.TrySettle()
+				if err == nil {
+					return
+				}
+				if !errors.Is(err, crash) {
+					t.Fatalf("point %d: %v", n, err)
+				}
+				revive()
+				w.Pass(2 * time.Minute) // what was begun is looked for after a while
+			}
+		}
+		take("ann", "CSV export of orders times out")
+		settle()
+		take("bob", "CSV export of orders times out!")
+		settle()
+		w.Pass(2 * time.Minute)
+		settle()
+
+		all := w.GitHub.Issues(7)
+		if len(all) != 1 || !strings.Contains(all[0].Body, "2 people") {
+			t.Fatalf("crash at point %d: issues %+v, want one that tells of two people", n, all)
+		}
+		if passed < n {
+			if n < 20 {
+				t.Fatalf("only %d fault points were passed", n)
+			}
+			t.Logf("crashed at each of %d points", n-1)
+			return
+		}
+	}
+}
