@@ -16,7 +16,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 )
 
 // gate is what the app takes for GitHub's API. Behind it is the emulator, which

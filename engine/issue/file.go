@@ -3,7 +3,6 @@ package issue
 import (
 	"cmp"
 	"fmt"
-	"strconv"
 	"strings"
 	"time"
 
@@ -87,9 +86,6 @@ func commonest(members []Uncounted) string {
 	}
 	return cmp.Or(best, "nothing is left in it")
 }
-
-// quoted puts a short text of the policy in quotes.
-func quoted(s string) string { return strconv.Quote(s) }
 
 // Hurt says how many a problem hurts, to order those that wait for a place in
 // the day's budget.

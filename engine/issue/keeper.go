@@ -63,7 +63,9 @@ func NewKeeper(host Host, judge Judge, projects *project.Registry, log *action.L
 }
 
 // Register names the keeper's handlers to a queue.
-func (k *Keeper) Register(q interface{ Handle(kind string, h work.Handler) }) {
+func (k *Keeper) Register(q interface {
+	Handle(kind string, h work.Handler)
+}) {
 	q.Handle("issue", k.calm(k.issue))
 	q.Handle("look", k.calm(k.look))
 	q.Handle("file", k.calm(k.file))

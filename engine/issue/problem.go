@@ -3,6 +3,7 @@ package issue
 import (
 	"cmp"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -93,10 +94,10 @@ func uncounted(f *feedback.Feedback, pol policy.Policy) string {
 	}
 	for _, pattern := range pol.Ignore {
 		if contains(f.Title, pattern) {
-			return "title contains " + quoted(pattern)
+			return "title contains " + strconv.Quote(pattern)
 		}
 		if contains(f.Culprit, pattern) {
-			return "culprit contains " + quoted(pattern)
+			return "culprit contains " + strconv.Quote(pattern)
 		}
 	}
 	if f.Kind != feedback.Sentry {

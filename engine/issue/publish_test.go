@@ -111,15 +111,20 @@ func TestSafeTitles(t *testing.T) {
 		m    Member
 		want string
 	}{
-		"report":               {one("1", feedback.Report, func(f *feedback.Feedback) { f.Title = "Can't log in after I reset my password" }), "Can't log in after I reset my password"},
-		"numbers":              {one("1", feedback.Report, func(f *feedback.Feedback) { f.Title = "Order 5512 and A77-1 fail" }), "Order … and … fail"},
-		"quotes":               {one("1", feedback.Report, func(f *feedback.Feedback) { f.Title = "User 'Jane Doe' can't see “Plan B” or `x y`" }), "User … can't see … or …"},
-		"nothing left":         {one("1", feedback.Report, func(f *feedback.Feedback) { f.Title = "\"Jane\" 12" }), "A problem that people report"},
-		"no title":             {one("1", feedback.Report, func(f *feedback.Feedback) { f.Title = "" }), "A problem that people report"},
-		"thin":                 {one("1", feedback.Sentry, func(f *feedback.Feedback) { f.Title, f.Culprit = "KeyError: 'jane'", "billing.charge in run" }), "KeyError in billing.charge in run"},
-		"thin, prose":          {one("1", feedback.Sentry, func(f *feedback.Feedback) { f.Title = "Payment of Jane failed: 12" }), "Error"},
-		"thin, one word":       {one("1", feedback.Sentry, func(f *feedback.Feedback) { f.Title = "Jane" }), "Error"},
-		"words for a type":     {one("1", feedback.Sentry, func(f *feedback.Feedback) { f.Exceptions = []feedback.Exception{{Type: "Error of Jane"}} }), "Error"},
+		"report":                {one("1", feedback.Report, func(f *feedback.Feedback) { f.Title = "Can't log in after I reset my password" }), "Can't log in after I reset my password"},
+		"numbers":               {one("1", feedback.Report, func(f *feedback.Feedback) { f.Title = "Order 5512 and A77-1 fail" }), "Order … and … fail"},
+		"quotes":                {one("1", feedback.Report, func(f *feedback.Feedback) { f.Title = "User 'Jane Doe' can't see “Plan B” or `x y`" }), "User … can't see … or …"},
+		"nothing left":          {one("1", feedback.Report, func(f *feedback.Feedback) { f.Title = "\"Jane\" 12" }), "A problem that people report"},
+		"no title":              {one("1", feedback.Report, func(f *feedback.Feedback) { f.Title = "" }), "A problem that people report"},
+		"thin":                  {one("1", feedback.Sentry, func(f *feedback.Feedback) { f.Title, f.Culprit = "KeyError: 'jane'", "billing.charge in run" }), "KeyError in billing.charge in run"},
+		"thin, prose":           {one("1", feedback.Sentry, func(f *feedback.Feedback) { f.Title = "Payment of Jane failed: 12" }), "Error"},
+		"thin, one word":        {one("1", feedback.Sentry, func(f *feedback.Feedback) { f.Title = "Jane" }), "Error"},
+		"words for a type":      {one("1", feedback.Sentry, func(f *feedback.Feedback) { f.Exceptions = []feedback.Exception{{Type: "Error of Jane"}} }), "Error"},
+		"Go's type":             {one("1", feedback.Sentry, func(f *feedback.Feedback) { f.Title = "*url.Error: Get secret" }), "*url.Error"},
+		"an address for a type": {one("1", feedback.Sentry, func(f *feedback.Feedback) { f.Title = "https://jane.example/x: not found" }), "Error"},
+		"caused in a library": {one("1", feedback.Sentry, func(f *feedback.Feedback) {
+			f.Exceptions = []feedback.Exception{{Type: "KeyError", Frames: []feedback.Frame{{Function: "lib"}}}, {Type: "AppError", Frames: []feedback.Frame{{Function: "own", File: "own.py", InApp: true}}}}
+		}), "KeyError in own (own.py)"},
 		"no exception type":    {one("1", feedback.Sentry, func(f *feedback.Feedback) { f.Exceptions = []feedback.Exception{{Value: "jane"}} }), "Error"},
 		"dangerous":            {one("1", feedback.Report, func(f *feedback.Feedback) { f.Title = "@octocat fixes #12\n/close" }), "… fixes …"},
 		"dangerous and public": {one("1", feedback.Report, func(f *feedback.Feedback) { f.Title, f.Public = "/close @octocat fixes #12", true }), "∕close @\u200boctocat fixes #\u200b12"},

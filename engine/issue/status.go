@@ -29,7 +29,7 @@ func Status(ctx context.Context, space storage.Space, cluster string, projects *
 	published := Publish(problem, projects.Policy(p))
 	var b strings.Builder
 	fmt.Fprintf(&b, "**%s**\n\n", sentence(line.Text))
-	for _, part := range []string{published.facts(), published.seen(), published.grouping()} {
+	for _, part := range []string{published.facts(), published.grouping()} {
 		if part != "" {
 			b.WriteString(strings.TrimSpace(part) + "\n\n")
 		}

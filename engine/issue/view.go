@@ -56,36 +56,16 @@ func between(before, s, after string) string {
 	return before + s + after
 }
 
-// redact takes out of a title what could name somebody or something: what is in
-// quotes, addresses, paths, and every word with a digit in it.
-func redact(title string) string {
-	title = inQuotes.ReplaceAllString(title, "…")
-	words := strings.Fields(title)
-	for i, w := range words {
-		if strings.ContainsAny(w, "0123456789@\\=") || strings.Contains(strings.Trim(w, "/"), "/") || strings.HasPrefix(w, "/") {
-			words[i] = "…"
-		}
-	}
-	words = slices.CompactFunc(words, func(a, b string) bool { return a == "…" && b == "…" })
-	if title = strings.Join(words, " "); strings.Trim(title, "… ") == "" {
-		return ""
-	}
-	return title
-}
-
-// inQuotes finds what is in quotes. An apostrophe inside a word begins none.
-var inQuotes = regexp.MustCompile("\"[^\"]*\"|“[^”]*”|„[^“”]*[“”]|«[^»]*»|`[^`]*`|\\B'[^']*'\\B|\\B‘[^’]*’\\B")
-
-// failure is what an error group says failed: the root cause, and the newest of
-// the app's own frames in it.
+// failure is what an error group says failed: the root cause, and the newest
+// call of the app's own in it or in what it led to.
 func (v view) failure(f *feedback.Feedback) *failure {
 	e := &failure{link: v.link(f)}
 	for _, x := range f.Exceptions {
-		if x.Type != "" || x.Value != "" || len(x.Frames) > 0 {
+		if e.kind == "" && e.message == "" {
 			e.kind, e.message = x.Type, x.Value
-			if frames := v.frames(x); len(frames) > 0 {
-				e.function, e.file = frames[0].Function, v.file(frames[0].File)
-			}
+		}
+		if frames := v.frames(x); len(frames) > 0 {
+			e.function, e.file = frames[0].Function, v.file(frames[0].File)
 			break
 		}
 	}
@@ -95,7 +75,7 @@ func (v view) failure(f *feedback.Feedback) *failure {
 	}
 	if !v.full {
 		e.message = ""
-		if !codeName.MatchString(e.kind) {
+		if !isType(e.kind) {
 			e.kind = ""
 		}
 		if len(f.Exceptions) == 0 && !culprit.MatchString(e.function) {
@@ -110,14 +90,18 @@ func (v view) failure(f *feedback.Feedback) *failure {
 // exception's type and message.
 func thin(title string) (kind, message string) {
 	kind, message, found := strings.Cut(title, ": ")
-	if !found || !codeName.MatchString(kind) {
+	if !found || !isType(kind) {
 		return "", title
 	}
 	return kind, message
 }
 
+// isType reports whether s can be the name of an exception's type, as
+// java.lang.IllegalStateException, *url.Error or Acme::Billing::Declined.
+func isType(s string) bool { return typeName.MatchString(s) && !strings.Contains(s, "//") }
+
 var (
-	codeName = regexp.MustCompile(`^[\pL_$][\pL\pN_$.:<>\\-]{0,199}$`)
+	typeName = regexp.MustCompile("^[\\pL_$*&][\\pL\\pN_$.:<>\\[\\]*&`/\\\\-]{0,199}$")
 	// culprit is a module and a function, as "billing.charge in run". What Sentry
 	// puts there for web pages, an address, is not.
 	culprit = regexp.MustCompile(`^[\pL_$<?(][\pL\pN_$.:<>()\\-]{0,199}( in [\pL_$<][\pL\pN_$.:<>()\\-]{0,199})?$`)
@@ -185,54 +169,3 @@ func (v view) file(name string) string {
 }
 
 var home = regexp.MustCompile(`(?i)^(/(users|home)/[^/]+/|[a-z]:\\(users|documents and settings)\\[^\\]+\\)`)
-
-// quotes are what people wrote, the longest texts first: they say most. Nobody
-// is quoted twice, nor a text that was quoted already.
-func (v view) quotes(members []Member) []quote {
-	var from []*feedback.Feedback
-	for _, m := range members {
-		if f := m.Feedback; f.Kind != feedback.Sentry && v.open(f) && words(f) != "" {
-			from = append(from, f)
-		}
-	}
-	slices.SortStableFunc(from, func(a, b *feedback.Feedback) int {
-		return cmp.Compare(min(len(words(b)), maxQuoteText), min(len(words(a)), maxQuoteText))
-	})
-	var out []quote
-	said := map[string]bool{}
-	for _, f := range from {
-		text := words(f)
-		if len(out) == maxQuotes {
-			break
-		}
-		if said["text "+text] || f.Author != "" && said["author "+f.Author] {
-			continue
-		}
-		said["text "+text], said["author "+f.Author] = true, true
-		out = append(out, quote{text: text, kind: f.Kind, at: f.First, link: v.link(f)})
-	}
-	return out
-}
-
-// words is what the author of a report or post wrote.
-func words(f *feedback.Feedback) string {
-	body, title := strings.TrimSpace(f.Body), strings.TrimSpace(f.Title)
-	switch {
-	case body == "":
-		return title
-	case strings.HasPrefix(body, strings.TrimRight(title, "….")):
-		return body
-	}
-	return title + "\n\n" + body
-}
-
-func (v view) belonging(m Member) belonging {
-	f := m.Feedback
-	b := belonging{kind: f.Kind, at: f.First, reason: m.Reason, alike: m.Similarity, link: v.link(f)}
-	if f.Kind == feedback.Sentry {
-		b.error = v.failure(f)
-	} else if v.open(f) {
-		b.title = f.Title
-	}
-	return b
-}

@@ -29,9 +29,9 @@ type Judge struct{ model Asker }
 func New(model Asker) *Judge { return &Judge{model} }
 
 const (
-	maxText  = 1500 // characters of a report
-	maxTexts = 8    // reports of a group
-	maxAnswer = 64 // bytes
+	maxText   = 1500 // characters of a report
+	maxTexts  = 8    // reports of a group
+	maxAnswer = 64   // bytes
 )
 
 // Same says whether a report describes the same underlying problem as a group.

@@ -35,7 +35,7 @@ func linkable(address string) (*url.URL, bool) {
 		return nil, false
 	}
 	u, err := url.Parse(address)
-	if err != nil || u.Scheme != "https" || u.User != nil || u.Opaque != "" {
+	if err != nil || u.Scheme != "https" || u.User != nil {
 		return nil, false
 	}
 	u.Host = strings.ToLower(u.Host)

@@ -20,15 +20,13 @@ import (
 //	delivery/<X-GitHub-Delivery>      Delivery: it was taken
 //	delivery/comment-<comment id>     Delivery: the comment was taken, whichever
 //	                                  delivery brought it
-//	repositories/<X-GitHub-Delivery>  Repositories, in an installation's space
 //
 // In the same batch comes what it means: the comment that package command
-// answers, and the work that it makes due, "issue/<cluster>" in a project's space
+// answers, and the work that it makes due, "look/<cluster>" in a project's space
 // and "installation" in an installation's.
 const (
-	deliveryPrefix     = "delivery/"
-	repositoriesPrefix = "repositories/"
-	installationWork   = "installation"
+	deliveryPrefix   = "delivery/"
+	installationWork = "installation"
 )
 
 // Delivery remembers that a delivery was taken. GitHub keeps its id when it

@@ -293,7 +293,7 @@ func TestDurableAndOnce(t *testing.T) {
 	}
 	h.open()
 	web := h.web()
-	if got := due(t, web); !slices.Equal(got, []string{"issue/c7"}) {
+	if got := due(t, web); !slices.Equal(got, []string{"look/c7"}) {
 		t.Errorf("after a restart %v is due, want the issue", got)
 	}
 	entries, err := web.Get(t.Context(), "delivery/d-1")
@@ -303,7 +303,7 @@ func TestDurableAndOnce(t *testing.T) {
 	if got, want := string(entries[0].Value), `{"event":"issues","action":"closed","at":"2026-03-04T05:06:07Z"}`; got != want {
 		t.Errorf("kept %s, want %s", got, want)
 	}
-	if err := work.Drop(t.Context(), web, "issue/c7"); err != nil {
+	if err := work.Drop(t.Context(), web, "look/c7"); err != nil {
 		t.Fatal(err)
 	}
 	if status := h.deliver("issues", "d-1", change("closed", 5)); status != 200 {

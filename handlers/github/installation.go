@@ -19,10 +19,7 @@ type installation struct{ door }
 func (*installation) Handles() []string { return []string{"installation"} }
 
 func (h *installation) Handle(ctx context.Context, event, id string, payload []byte) error {
-	p, err := decode[struct {
-		about
-		Repositories []repository `json:"repositories"`
-	}](event, payload)
+	p, err := decode[about](event, payload)
 	if err != nil {
 		return err
 	}
@@ -31,11 +28,8 @@ func (h *installation) Handle(ctx context.Context, event, id string, payload []b
 	default:
 		return nothing(ctx, "the action is unknown")
 	}
-	return h.inInstallation(ctx, event, p.about, p.Action == "created", func(ctx context.Context, space storage.Space) error {
+	return h.inInstallation(ctx, event, p, p.Action == "created", func(ctx context.Context, space storage.Space) error {
 		return h.take(ctx, space, event, p.Action, id, func(b *storage.Batch) {
-			if p.Action == "created" && len(p.Repositories) > 0 {
-				b.SetJSON(repositoriesPrefix+id, Repositories{Added: listed(p.Repositories), At: h.now().UTC()})
-			}
 			work.Add(b, installationWork)
 		})
 	})

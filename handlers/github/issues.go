@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 
-	"github.com/soulcaster/soulcaster/engine/intake"
 	"github.com/soulcaster/soulcaster/engine/issue"
 	"github.com/soulcaster/soulcaster/engine/storage"
 	"github.com/soulcaster/soulcaster/engine/work"
@@ -43,7 +42,7 @@ func (h *issues) Handle(ctx context.Context, event, id string, payload []byte) e
 			return nothing(ctx, "the issue is none of ours")
 		}
 		return h.take(ctx, space, event, p.Action, id, func(b *storage.Batch) {
-			work.Add(b, intake.IssueWork(cluster))
+			work.Add(b, issue.LookWork(cluster))
 		})
 	})
 }

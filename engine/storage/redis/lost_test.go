@@ -3,7 +3,6 @@ package redis_test
 import (
 	"context"
 	"errors"
-	"strings"
 	"testing"
 	"time"
 
@@ -18,30 +17,6 @@ func viaProxy(t *testing.T) (*store.DB, *storagetest.Proxy, *storagetest.RedisSe
 	server := storagetest.Redis(t)
 	proxy := storagetest.NewProxy(t, server.Addr)
 	return open(t, "redis://"+proxy.Addr), proxy, server
-}
-
-func create(t *testing.T, db storage.DB, name string) storage.Space {
-	t.Helper()
-	s, err := db.Create(t.Context(), name)
-	if err != nil {
-		t.Fatalf("Create: %v", err)
-	}
-	return s
-}
-
-func batch(build func(b *storage.Batch)) *storage.Batch {
-	b := &storage.Batch{}
-	build(b)
-	return b
-}
-
-func get(t *testing.T, s storage.Space, key string) storage.Entry {
-	t.Helper()
-	e, err := s.Get(t.Context(), key)
-	if err != nil {
-		t.Fatalf("Get: %v", err)
-	}
-	return e[0]
 }
 
 // TestLostReplies loses the reply to each call, once and more often, after the
@@ -152,128 +127,5 @@ func TestOutcomesAreForgotten(t *testing.T) {
 	}
 	if ttl, err := client.TTL(t.Context(), outcomes[0]).Result(); err != nil || ttl <= time.Minute || ttl > 2*time.Minute {
 		t.Errorf("an outcome is kept for %v, %v, want two minutes", ttl, err)
-	}
-}
-
-// TestOutage stops the server under the store and starts it again.
-func TestOutage(t *testing.T) {
-	server := storagetest.Redis(t)
-	db := open(t, server.URL)
-	s := create(t, db, "s")
-	if err := s.Apply(t.Context(), batch(func(b *storage.Batch) { b.Set("k", []byte("v")) })); err != nil {
-		t.Fatal(err)
-	}
-	for name, end := range map[string]func(){"stop": server.Stop, "kill": server.Kill} {
-		end()
-		calls := map[string]func() error{
-			"Apply":  func() error { return s.Apply(t.Context(), batch(func(b *storage.Batch) { b.Set("k2", nil) })) },
-			"Get":    func() error { _, err := s.Get(t.Context(), "k"); return err },
-			"Scan":   func() error { _, err := s.Scan(t.Context(), "", "", 1); return err },
-			"Create": func() error { _, err := db.Create(t.Context(), "t"); return err },
-			"List":   func() error { _, err := db.List(t.Context(), "", "", 1); return err },
-			"Drop":   func() error { return db.Drop(t.Context(), "t") },
-			"Ping":   func() error { return db.Ping(t.Context()) },
-			"Ring":   func() error { return db.Ring(t.Context(), "s") },
-		}
-		for call, do := range calls {
-			if err := do(); !errors.Is(err, storage.ErrUnavailable) {
-				t.Errorf("%s after a %s: %v, want ErrUnavailable", call, name, err)
-			}
-		}
-		server.Start()
-		// The pool may still hold the failure of its last dial for a moment.
-		for err := error(storage.ErrUnavailable); err != nil; {
-			if err = db.Ping(t.Context()); err != nil && t.Context().Err() != nil {
-				t.Fatalf("Ping: %v", err)
-			}
-		}
-		for call, do := range calls {
-			if err := do(); err != nil {
-				t.Errorf("%s after a %s and a start: %v", call, name, err)
-			}
-		}
-		if e := get(t, s, "k"); string(e.Value) != "v" {
-			t.Errorf("k = %q after a %s", e.Value, name)
-		}
-	}
-}
-
-// TestScriptsAreLoadedAgain has the server forget its scripts.
-func TestScriptsAreLoadedAgain(t *testing.T) {
-	server := storagetest.Redis(t)
-	s := create(t, open(t, server.URL), "s")
-	if err := raw(t, server.Addr).ScriptFlush(t.Context()).Err(); err != nil {
-		t.Fatal(err)
-	}
-	if err := s.Apply(t.Context(), batch(func(b *storage.Batch) { b.Set("k", nil) })); err != nil {
-		t.Errorf("Apply: %v", err)
-	}
-}
-
-// TestCrash kills the server under a flood, over and over on one folder.
-func TestCrash(t *testing.T) {
-	server := storagetest.Redis(t)
-	var acknowledged []string
-	for round := range 4 {
-		db := open(t, server.URL)
-		err := storagetest.Flood(t.Context(), create(t, db, "flood"), strings.Repeat("x", round+1), func(name string) {
-			if acknowledged = append(acknowledged, name); len(acknowledged) == 150*(round+1) {
-				go server.Kill()
-			}
-		})
-		if !errors.Is(err, storage.ErrUnavailable) {
-			t.Fatalf("writing while the server is killed: %v", err)
-		}
-		server.Kill() // waits until it is dead
-		server.Start()
-		s, err := open(t, server.URL).Open(t.Context(), "flood")
-		if err != nil {
-			t.Fatal(err)
-		}
-		storagetest.CheckFlood(t, s, acknowledged)
-	}
-}
-
-// TestBellComesBack rings after the server was away.
-func TestBellComesBack(t *testing.T) {
-	server := storagetest.Redis(t)
-	db := open(t, server.URL)
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-	defer cancel()
-	heard, ended := make(chan string, 100), make(chan error, 1)
-	go func() {
-		ended <- db.Listen(ctx, func(space string) {
-			select {
-			case heard <- space:
-			default:
-			}
-		})
-	}()
-	ring := func(name string) {
-		t.Helper()
-		again := time.NewTicker(20 * time.Millisecond)
-		defer again.Stop()
-		for {
-			_ = db.Ring(ctx, name) // it may still be away
-			select {
-			case got := <-heard:
-				if got == name {
-					return
-				}
-			case <-again.C:
-			case <-ctx.Done():
-				t.Fatalf("%s was never heard", name)
-			}
-		}
-	}
-	ring("before")
-	server.Kill()
-	server.Start()
-	ring("after")
-	if err := db.Close(); err != nil {
-		t.Fatal(err)
-	}
-	if err := <-ended; !errors.Is(err, storage.ErrUnavailable) {
-		t.Errorf("Listen on a store that is closed: %v", err)
 	}
 }

@@ -46,3 +46,27 @@ func flush(t testing.TB, server *storagetest.RedisServer) {
 		t.Fatalf("empty the server: %v", err)
 	}
 }
+
+func create(t *testing.T, db storage.DB, name string) storage.Space {
+	t.Helper()
+	s, err := db.Create(t.Context(), name)
+	if err != nil {
+		t.Fatalf("Create: %v", err)
+	}
+	return s
+}
+
+func batch(build func(b *storage.Batch)) *storage.Batch {
+	b := &storage.Batch{}
+	build(b)
+	return b
+}
+
+func get(t *testing.T, s storage.Space, key string) storage.Entry {
+	t.Helper()
+	e, err := s.Get(t.Context(), key)
+	if err != nil {
+		t.Fatalf("Get: %v", err)
+	}
+	return e[0]
+}
