@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"sync"
 	"syscall"
@@ -100,6 +101,19 @@ func newWorld(t testing.TB, s *store, yaml string) *world {
 	return w
 }
 
+// tell shows what the app knew, for a test that failed.
+func (w *world) tell(p *process) {
+	if !w.t.Failed() || !p.running() {
+		return
+	}
+	page, err := w.send(http.MethodGet, "/", map[string]string{"Authorization": "Bearer " + adminToken}, nil)
+	if err != nil {
+		return
+	}
+	text := regexp.MustCompile(`(?s)<[^>]*>`).ReplaceAllString(page.body, " ")
+	w.t.Logf("the page (%d):\n%s", page.status, regexp.MustCompile(`\s*\n\s*`).ReplaceAllString(text, "\n"))
+}
+
 // started is newWorld with the app running.
 func started(t testing.TB, s *store, yaml string) *world {
 	t.Helper()
@@ -150,6 +164,7 @@ func (w *world) startProgram(program string, changes ...string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.app, w.home = p, "http://"+address
+	w.t.Cleanup(func() { w.tell(p) }) // runs before the one that kills it
 }
 
 // kill ends the app as a power cut would.

@@ -109,13 +109,13 @@ func ThresholdsFor(embedder string, s Strictness) Thresholds {
 	if strings.HasPrefix(embedder, "lexical-1/") {
 		return Thresholds{
 			Trace: Bounds{Share: pick(.72, .64, .50), Growth: .03, Most: pick(.90, .82, .68), Grey: .7},
-			Prose: Bounds{Share: pick(.28, .20, .14), Growth: .08, Most: pick(.85, .75, .65), Grey: .6},
-			Cross: Bounds{Share: pick(.50, .40, .34), Growth: .08, Most: .85, Grey: .6},
+			Prose: Bounds{Share: pick(.28, .18, .12), Growth: .095, Most: pick(.90, .78, .65), Grey: .6},
+			Cross: Bounds{Share: pick(.50, .40, .34), Growth: .085, Most: .90, Grey: .6},
 		}
 	}
 	return Thresholds{
 		Trace: Bounds{Share: pick(.75, .66, .58), Growth: .01, Most: .85, Base: .55, Grey: .75},
-		Prose: Bounds{Share: pick(.68, .60, .52), Growth: .01, Most: .85, Base: .55, Grey: .75},
+		Prose: Bounds{Share: pick(.28, .18, .12), Growth: .095, Most: .85, Base: .55, Grey: .75},
 		Cross: Bounds{Share: pick(.75, .68, .62), Growth: .01, Most: .85, Base: .50, Grey: .75},
 	}
 }

@@ -62,12 +62,8 @@ func (p Published) headline() string {
 	if f.message != "" {
 		s += ": " + markdown.Inline(f.message, maxMessage)
 	}
-	if f.function != "" {
-		s += " in " + markdown.Code(f.function, maxName)
-	}
-	if f.file != "" {
-		s += " of " + markdown.Code(f.file, maxName)
-	}
+	s += between(" · in ", markdown.Code(f.function, maxName), "")
+	s += between(" · ", markdown.Code(f.file, maxName), "")
 	if f.link != "" {
 		s += " · " + markdown.Link("newest in Sentry", f.link)
 	}

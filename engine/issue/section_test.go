@@ -154,7 +154,7 @@ func in(n *xhtml.Node, names ...string) bool {
 func TestSectionIsBounded(t *testing.T) {
 	texts := hostile(t)
 	random := rand.New(rand.NewPCG(1, 2))
-	for i := range 8 {
+	for i := range 4 {
 		var s strings.Builder
 		for s.Len() < 60_000 {
 			one := texts[random.IntN(len(texts))]

@@ -102,9 +102,10 @@ func isType(s string) bool { return typeName.MatchString(s) && !strings.Contains
 
 var (
 	typeName = regexp.MustCompile("^[\\pL_$*&][\\pL\\pN_$.:<>\\[\\]*&`/\\\\-]{0,199}$")
-	// culprit is a module and a function, as "billing.charge in run". What Sentry
-	// puts there for web pages, an address, is not.
-	culprit = regexp.MustCompile(`^[\pL_$<?(][\pL\pN_$.:<>()\\-]{0,199}( in [\pL_$<][\pL\pN_$.:<>()\\-]{0,199})?$`)
+	// culprit is a place in code as Sentry writes it: "billing.charge in run",
+	// "charge(app/billing)", "billing.views.charge". What it writes there for web
+	// pages and tasks, an address or a name, is not.
+	culprit = regexp.MustCompile(`^[\pL_$<?][\pL\pN_$.:<>]{0,199}( in [\pL_$<][\pL\pN_$.:<>]{0,199}|\([\pL\pN_$.:<>/-]{1,199}\)|\.[\pL_$<][\pL\pN_$<>]{0,199})$`)
 )
 
 // frames are the frames of an exception that may be shown, newest call first:

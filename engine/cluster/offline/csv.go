@@ -81,6 +81,7 @@ func readCSV(in *lines, bad func(int, error), add func(Doc, int) error) error {
 func record(in *lines, comma rune, columns int) (fields []string, number int, err error) {
 	var taken []line
 	var text strings.Builder
+	quotes := 0
 	for {
 		l, err := in.next()
 		if err != nil && (!errors.Is(err, io.EOF) || len(taken) == 0) {
@@ -104,7 +105,7 @@ func record(in *lines, comma rune, columns int) (fields []string, number int, er
 		}
 		taken = append(taken, l)
 		text.WriteString(l.text)
-		if strings.Count(text.String(), `"`)%2 == 0 {
+		if quotes += strings.Count(l.text, `"`); quotes%2 == 0 {
 			break
 		}
 	}

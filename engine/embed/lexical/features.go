@@ -6,11 +6,14 @@ import (
 	"slices"
 )
 
-// features are the weighted terms of a document, by hash, in two blocks. Each is
-// brought to length 1 before they are mixed, so that a text's many character
-// n-grams cannot drown its words.
+// features are the weighted terms of a document, by hash: its words, and the
+// n-grams or stack frames that are its parts.
 type features struct {
 	words, parts map[uint64]float64
+	// mixed says that words and parts are on one scale. Otherwise each block is
+	// brought to length 1 first, so that a text's many character n-grams cannot
+	// drown its words.
+	mixed bool
 }
 
 // wordShare is how much of the similarity of two proses is that of their words;
@@ -20,13 +23,14 @@ const wordShare = 0.65
 // vector hashes each block into its half of the dimensions.
 func (f features) vector() []float32 {
 	v := make([]float64, Dim)
-	words := hashInto(v[:Dim/2], f.words)
-	parts := hashInto(v[Dim/2:], f.parts)
-	switch {
-	case words && parts:
-		scale(v[:Dim/2], math.Sqrt(wordShare))
-		scale(v[Dim/2:], math.Sqrt(1-wordShare))
-	case !words && !parts:
+	words, parts := v[:Dim/2], v[Dim/2:]
+	hashInto(words, f.words)
+	hashInto(parts, f.parts)
+	if !f.mixed && normalise(words) && normalise(parts) {
+		scale(words, math.Sqrt(wordShare))
+		scale(parts, math.Sqrt(1-wordShare))
+	}
+	if !normalise(v) {
 		v[0] = 1
 	}
 	out := make([]float32, Dim)
@@ -36,11 +40,10 @@ func (f features) vector() []float32 {
 	return out
 }
 
-// hashInto adds terms up in v and brings it to length 1; it reports false if
-// nothing is left to do that with. A term's sign comes from its hash too, so that
+// hashInto adds terms up in v. A term's sign comes from its hash too, so that
 // collisions cancel on average. Terms are added in the order of their hashes:
 // floating-point sums depend on the order.
-func hashInto(v []float64, terms map[uint64]float64) bool {
+func hashInto(v []float64, terms map[uint64]float64) {
 	for _, h := range slices.Sorted(maps.Keys(terms)) {
 		w := terms[h]
 		if h>>63 == 1 {
@@ -48,6 +51,10 @@ func hashInto(v []float64, terms map[uint64]float64) bool {
 		}
 		v[h%uint64(len(v))] += w
 	}
+}
+
+// normalise brings v to length 1; it reports false if v is zero.
+func normalise(v []float64) bool {
 	var n float64
 	for _, x := range v {
 		n += x * x

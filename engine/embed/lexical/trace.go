@@ -21,10 +21,12 @@ const (
 // square root of its place, counted from the newest in-app call of the root
 // cause, exceptions after that following on.
 func (e *Embedder) trace(d embed.Document) features {
-	all := map[uint64]float64{}
-	add := func(h uint64, w float64) { all[h] = max(all[h], w) }
+	f := features{words: map[uint64]float64{}, parts: map[uint64]float64{}, mixed: true}
+	add := func(h uint64, w float64) { f.parts[h] = max(f.parts[h], w) }
 	words := func(text string, share float64) {
-		e.lexicon.terms(tokens(cut(text, maxText)), func(h uint64, w float64) { add(h, share*w*e.idf(h)) })
+		e.lexicon.terms(tokens(cut(text, maxText)), func(h uint64, w float64) {
+			f.words[h] = max(f.words[h], share*w*e.idf(h))
+		})
 	}
 	place := 0.0
 	seen := map[string]bool{}
@@ -52,5 +54,5 @@ func (e *Embedder) trace(d embed.Document) features {
 			}
 		}
 	}
-	return features{parts: all}
+	return f
 }
