@@ -126,7 +126,7 @@ func assemble(ctx context.Context, cfg *config.Config, db storage.DB, bell stora
 		// … which people talk to.
 		worker := command.NewWorker(host, projects, actions, mac, queue.Wake, now)
 		queue.Handle("command", worker.Handle)
-		queue.Handle(upkeep.RepositoryWork, upkeep.Repository(host, projects, queue.Wake, now))
+		queue.Handle(upkeep.RepositoryWork, upkeep.Repository(host, projects, actions, queue.Wake, now))
 		queue.Handle(upkeep.InstallationWork, upkeep.Installation(host, projects, queue.Wake, now))
 		hook, err := handlegithub.New(handlegithub.Config{
 			Secrets: reveal(cfg.GitHub.WebhookSecrets), Wake: queue.Wake, Now: now,

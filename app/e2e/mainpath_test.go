@@ -12,17 +12,23 @@ import (
 )
 
 // tenant is one of the two who send the same feedback at the same time, but for
-// a word that is only theirs.
+// some words that are only theirs: one in everything that is said of a problem.
 type tenant struct {
 	name   string // what its sources begin with
-	word   string // its own: in titles, texts, names of functions and of people
 	main   string // repository of all but what Sentry's project api reports
 	second string // repository of that
+	words  words
+}
+
+type words struct{ checkout, worker, ledger, mobile, exports, posts string }
+
+func (w words) all() []string {
+	return []string{w.checkout, w.worker, w.ledger, w.mobile, w.exports, w.posts}
 }
 
 var tenants = []tenant{
-	{"acme", "zebrafinch", "acme/web", "acme/api"},
-	{"globex", "quokkabird", "globex/shop", "globex/shop"},
+	{"acme", "acme/web", "acme/api", words{"zebrafinch", "mudlark", "gullwing", "hoatzin", "plover", "dunnock"}},
+	{"globex", "globex/shop", "globex/shop", words{"quokka", "wombat", "numbat", "echidna", "bilby", "potoroo"}},
 }
 
 // What feedback holds and nobody may ever see again.
@@ -34,30 +40,30 @@ var private = []string{
 
 // The problems, of which each tenant has every one once.
 func (n tenant) checkout() failure {
-	return failure{group: "9001", project: "frontend", kind: "TypeError", message: "cannot read total of undefined " + n.word,
-		module: "checkout", calls: []string{"onPay", "grandTotal_" + n.word}}
+	return failure{group: "9001", project: "frontend", kind: "TypeError", message: "cannot read total of undefined " + n.words.checkout,
+		module: "checkout", calls: []string{"onPay", "grandTotal_" + n.words.checkout}}
 }
 
 func (n tenant) worker() failure {
-	return failure{group: "9002", project: "api", kind: "DeadlineExceeded", message: "queue worker gave up " + n.word,
-		module: "jobs", calls: []string{"runWorker", "takeJob_" + n.word}}
+	return failure{group: "9002", project: "api", kind: "DeadlineExceeded", message: "queue worker gave up " + n.words.worker,
+		module: "jobs", calls: []string{"runWorker", "takeJob_" + n.words.worker}}
 }
 
 func (n tenant) ledger() failure {
-	return failure{group: "9003", project: "ledger", kind: "OverflowError", message: "balance does not fit " + n.word,
-		module: "ledger", calls: []string{"post", "carry_" + n.word}}
+	return failure{group: "9003", project: "ledger", kind: "OverflowError", message: "balance does not fit " + n.words.ledger,
+		module: "ledger", calls: []string{"post", "carry_" + n.words.ledger}}
 }
 
 func (n tenant) mobile() failure {
-	return failure{group: "9004", project: "mobile", kind: "SIGSEGV", message: "crash in the camera " + n.word,
-		module: "camera", calls: []string{"open_" + n.word}}
+	return failure{group: "9004", project: "mobile", kind: "SIGSEGV", message: "crash in the camera " + n.words.mobile,
+		module: "camera", calls: []string{"open_" + n.words.mobile}}
 }
 
 func (n tenant) exports() []object {
 	var all []object
 	for i, title := range []string{"Export to CSV never finishes", "CSV export never finishes", "The export to CSV does not finish"} {
-		all = append(all, report(fmt.Sprint("ticket-", i), fmt.Sprintf("%s-%d@example.org", n.word, i), title+" "+n.word,
-			"I press export to CSV and it never finishes, the "+n.word+" file stays empty. Mail me at jane.roe@example.org or "+
+		all = append(all, report(fmt.Sprint("ticket-", i), fmt.Sprintf("%s-%d@example.org", n.words.exports, i), title+" "+n.words.exports,
+			"I press export to CSV and it never finishes, the "+n.words.exports+" file stays empty. Mail me at jane.roe@example.org or "+
 				"+44 20 7946 0958, card 4111 1111 1111 1111, from 198.51.100.77, key AKIAIOSFODNN7EXAMPLE, "+
 				"token ghp_abcdefghijklmnopqrstuvwxyz0123456789, "+
 				"https://user:s3cr3t-in-a-url@example.org/ eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0NTY3ODkwIn0.dozjgNryP4J3jVmNHl0w5N_XgL0n3I9PlFUP0THsR8U"))
@@ -68,8 +74,8 @@ func (n tenant) exports() []object {
 func (n tenant) posts() []object {
 	var all []object
 	for i, title := range []string{"Dark mode makes invoices unreadable", "Invoices are unreadable in dark mode", "Dark mode: invoices unreadable"} {
-		all = append(all, post(fmt.Sprint(n.word[:3], "p", i), fmt.Sprintf("%s_%d", n.word, i), title+" "+n.word,
-			"In dark mode the text of invoices is black on black and unreadable. "+n.word))
+		all = append(all, post(fmt.Sprint(n.name[:3], "p", i), fmt.Sprintf("%s_%d", n.words.posts, i), title+" "+n.words.posts,
+			"In dark mode the text of invoices is black on black and unreadable. "+n.words.posts))
 	}
 	return all
 }
@@ -247,7 +253,7 @@ func nothingShows(t *testing.T, w *world, answers map[string]string) {
 		for _, repo := range slices.Compact([]string{n.main, n.second}) {
 			for _, i := range w.github.issues(repo) {
 				seen[n.name] += i.Title + "\n" + i.Body + "\n"
-				if !strings.Contains(i.Body, n.word) {
+				if !slices.ContainsFunc(n.words.all(), func(word string) bool { return strings.Contains(i.Body, word) }) {
 					t.Errorf("%s#%d says nothing of its own tenant's feedback, so it proves nothing:\n%s", repo, i.Number, i.Body)
 				}
 				for _, c := range w.github.comments(repo, i.Number) {
@@ -261,7 +267,7 @@ func nothingShows(t *testing.T, w *world, answers map[string]string) {
 			if other.name == n.name {
 				continue
 			}
-			for _, word := range []string{other.word, other.name, other.main} {
+			for _, word := range append(other.words.all(), other.name) {
 				if strings.Contains(seen[n.name], word) {
 					t.Errorf("%q of %s shows at %s", word, other.name, n.name)
 				}
@@ -280,13 +286,16 @@ func nothingShows(t *testing.T, w *world, answers map[string]string) {
 		}
 	}
 	unlogged := append(w.gate.minted(), adminToken, webhookSecret, key("acme-sentry"), key("acme-legacy"), key("acme-api"),
-		w.env["SOULCASTER_SECRET_KEY"], w.env["GITHUB_OAUTH_CLIENT_SECRET"], tenants[0].word, tenants[1].word)
+		w.env["SOULCASTER_SECRET_KEY"], w.env["GITHUB_OAUTH_CLIENT_SECRET"])
+	for _, n := range tenants {
+		unlogged = append(unlogged, n.words.all()...)
+	}
 	for _, word := range unlogged {
 		if strings.Contains(log, word) {
 			t.Errorf("%q is in the log", word)
 		}
 	}
-	if !w.store.holds(t, tenants[0].word) {
+	if !w.store.holds(t, tenants[0].words.checkout) {
 		t.Error("the search of the store does not even find what must be there")
 	}
 }

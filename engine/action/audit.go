@@ -137,6 +137,32 @@ func (l *Log) MarkUndone(ctx context.Context, space storage.Space, key, by, why,
 	return rec, nil
 }
 
+// Forget removes what an action would send, or sent, because it must not be kept
+// any more: a preview goes as a whole; of an action that is done, that it was
+// done and what came of it stays. Any other action is left alone.
+func (l *Log) Forget(ctx context.Context, space storage.Space, key string) error {
+	rec, entry, err := read(ctx, space, key)
+	if err != nil {
+		return err
+	}
+	switch {
+	case rec.State == Previewed:
+		var b storage.Batch
+		b.RequireEntry(entry)
+		b.Delete(entry.Key)
+		l.audit(&b, rec, "forgotten")
+		if err := space.Apply(ctx, &b); err != nil {
+			return busy(fmt.Errorf("forget action %s: %w", key, err))
+		}
+	case rec.State == Done && len(rec.Request) > 0:
+		rec.Request = nil
+		if err := l.write(ctx, space, entry, rec, "forgotten"); err != nil {
+			return busy(err)
+		}
+	}
+	return nil
+}
+
 // trimPage is how many entries one batch of Trim removes.
 const trimPage = storage.MaxOps / 2
 

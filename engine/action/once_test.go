@@ -232,6 +232,42 @@ func TestTwoCallersAtOnce(t *testing.T) {
 	})
 }
 
+// A process that is held up between its intent and its effect, until another one
+// has found out that it did nothing and done it, does not do it too.
+func TestAProcessThatWasHeldUpDoesNothing(t *testing.T) {
+	onEveryStore(t, func(t *testing.T, db storage.DB) {
+		for _, where := range []string{"commit.after:p/1/web", "effect.before:issue.create"} {
+			c := newClock()
+			world := &outside{clock: c}
+			a := create7()
+			a.Key += where
+			held := false
+			hook := func(ctx context.Context, point string) error {
+				if point != where || held {
+					return nil
+				}
+				held = true
+				c.Add(2 * time.Minute)
+				rec, err := action.New(action.Options{Now: c.Now}).Once(ctx, create(t, db, "p/1/web"), a, true, world.effect("7"))
+				if err != nil || rec.State != action.Done {
+					t.Errorf("%s: the other one: %+v, %v", where, rec, err)
+				}
+				return nil
+			}
+			l := action.New(action.Options{Now: c.Now, Hook: hook})
+			_, err := l.Once(t.Context(), create(t, storage.Watched(db, hook), "p/1/web"), a, true, world.effect("7"))
+			var later *work.Later
+			if !errors.As(err, &later) {
+				t.Errorf("%s: the one that was held up: %v, want to come again", where, err)
+			}
+			rec, err := l.Once(t.Context(), create(t, db, "p/1/web"), a, true, world.effect("7"))
+			if err != nil || rec.State != action.Done || world.count() != 1 {
+				t.Errorf("%s: afterwards %+v, %v, %d issues", where, rec, err, world.count())
+			}
+		}
+	})
+}
+
 func TestAnIntentFromTheFutureIsWaitedForOnce(t *testing.T) {
 	onEveryStore(t, func(t *testing.T, db storage.DB) {
 		wrong := newClock()
@@ -249,6 +285,7 @@ func TestAnIntentFromTheFutureIsWaitedForOnce(t *testing.T) {
 		if _, err := l.Once(t.Context(), s, create7(), true, world.effect("7")); !errors.Is(err, died) {
 			t.Fatal(err)
 		}
+		c.Add(time.Hour)
 		l = action.New(action.Options{Now: c.Now})
 		until := c.Now().Add(70 * time.Second)
 		for range 2 {

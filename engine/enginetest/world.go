@@ -122,7 +122,7 @@ func (w *World) open() {
 	}
 	issue.NewKeeper(w.GitHub, w.Judge, w.Projects, w.Actions, mac, wake, w.Now).Register(w)
 	w.Handle("command", command.NewWorker(w.GitHub, w.Projects, w.Actions, mac, wake, w.Now).Handle)
-	w.Handle(upkeep.RepositoryWork, upkeep.Repository(w.GitHub, w.Projects, wake, w.Now))
+	w.Handle(upkeep.RepositoryWork, upkeep.Repository(w.GitHub, w.Projects, w.Actions, wake, w.Now))
 	w.Handle(upkeep.InstallationWork, upkeep.Installation(w.GitHub, w.Projects, wake, w.Now))
 }
 

@@ -31,7 +31,7 @@ func (s *sitting) file(ctx context.Context) (time.Time, error) {
 		// The cluster is gone: its members were removed or belong elsewhere now.
 		s.say(Ignored, "ignored: nothing is left in it")
 		s.batch.Delete(candidatePrefix + s.id)
-		return time.Time{}, nil
+		return time.Time{}, s.log.Forget(ctx, s.space, CreateKey(s.id))
 	}
 	verdict, err := s.verdict(ctx)
 	if err != nil {
@@ -41,7 +41,8 @@ func (s *sitting) file(ctx context.Context) (time.Time, error) {
 	s.say(standing.State, "%s", standing.Reason)
 	if standing.State != Ready && standing.State != Preview {
 		s.batch.Delete(candidatePrefix + s.id)
-		return time.Time{}, nil
+		// A preview of what is not to be filed any more goes.
+		return time.Time{}, s.log.Forget(ctx, s.space, CreateKey(s.id))
 	}
 	if s.host != nil {
 		if s.project.Looked.IsZero() {

@@ -49,12 +49,20 @@ func (s *sitting) attend(ctx context.Context) (time.Time, error) {
 		k.Back = &Regression{At: s.now, Text: evidence.Comment()}
 		return s.now, nil
 	}
-	if k.State == "closed" {
+	// What people take back goes from a closed issue too.
+	left := s.problem.Reports < k.Told.Reports
+	if k.State == "closed" && !left {
 		return time.Time{}, nil
 	}
 	due, why, again := EditDue(s.problem, k.Record, s.now)
 	if due {
 		if err := s.edit(ctx, why); err != nil {
+			return time.Time{}, err
+		}
+	}
+	if left {
+		k.Before = ""
+		if err := s.log.Forget(ctx, s.space, CreateKey(s.id)); err != nil {
 			return time.Time{}, err
 		}
 	}
@@ -67,7 +75,7 @@ func EditKey(cluster string) string { return "issue.edit/" + cluster }
 // edit brings the issue's section in line with the problem.
 func (s *sitting) edit(ctx context.Context, why string) error {
 	i, err := s.get(ctx)
-	if err != nil || i == nil || s.kept.State == "closed" {
+	if err != nil || i == nil {
 		return err
 	}
 	section := s.section(Publish(s.problem, s.policy), Room(i.Body))

@@ -11,8 +11,8 @@ const (
 	breaker = "\u200b"
 	// maxInput bounds the work on one text, in bytes. Feedback is far smaller.
 	maxInput = 256 << 10
-	// perRune is how many bytes are looked at for each character of a line that
-	// may be shown: enough for every mark on it and for some that are not seen.
+	// perRune is how many bytes are looked at for each character that may be
+	// shown: enough for every mark on it and for some that are not seen.
 	perRune = 64
 	// maxMarks is how many combining marks may sit on one character. Scripts use
 	// up to four; a hundred paint over the lines around them.
@@ -30,8 +30,11 @@ func clean(s string) string {
 	s = lineEnds.Replace(s)
 	marks := 0
 	return strings.Map(func(r rune) rune {
-		if r == '\n' || r == '\t' {
+		if r < unicode.MaxASCII { // the last of which is a control character
 			marks = 0
+			if r < ' ' && r != '\n' && r != '\t' {
+				return -1
+			}
 			return r
 		}
 		if !unicode.IsGraphic(r) || unseen(r) {
@@ -62,13 +65,16 @@ func unseen(r rune) bool {
 // fold puts text on one line, with single spaces.
 func fold(s string) string { return strings.Join(strings.Fields(s), " ") }
 
-// line is the beginning of a text as one clean line of at most max characters.
-func line(s string, max int) string {
-	if most := perRune * (max + 1); max >= 0 && max < maxInput && len(s) > most {
-		s = s[:most]
+// head is as much of a text as is looked at to show n characters or bytes of it.
+func head(s string, n int) string {
+	if n = max(n, 0); n < maxInput/perRune {
+		return s[:min(len(s), perRune*(n+1))]
 	}
-	return cutRunes(fold(clean(s)), max)
+	return s
 }
+
+// line is the beginning of a text as one clean line of at most n characters.
+func line(s string, n int) string { return cutRunes(fold(clean(head(s, n))), n) }
 
 // cutRunes shortens s to at most n runes, the last of them an ellipsis if
 // anything was cut.

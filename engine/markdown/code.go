@@ -28,7 +28,7 @@ func Code(s string, max int) string {
 // between characters, with an ellipsis, and the block is closed. It is empty if
 // s is blank or maxBytes is too little for anything.
 func Fence(s string, maxBytes int) string {
-	s = strings.Trim(shorten(StripCommands(quiet(clean(s)))), "\n")
+	s = strings.Trim(shorten(StripCommands(quiet(clean(head(s, maxBytes))))), "\n")
 	if strings.TrimSpace(s) == "" {
 		return ""
 	}

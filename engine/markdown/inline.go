@@ -51,7 +51,7 @@ func Quote(s string, max int) string {
 	const maxLines = 12
 	var b strings.Builder
 	lines, gap := 0, false
-	for text := range strings.SplitSeq(clean(s), "\n") {
+	for text := range strings.SplitSeq(clean(head(s, max)), "\n") {
 		text = fold(text)
 		if text == "" {
 			gap = lines > 0

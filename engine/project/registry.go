@@ -216,8 +216,7 @@ func (r *Registry) Ensure(ctx context.Context, installation int64, repo Repo) (s
 // that make it at once make the same one, and a crash in between is mended by
 // the next call.
 func (r *Registry) make(ctx context.Context, home storage.Space, installation int64, repo Repo, alias string) (storage.Space, error) {
-	sum := sha256.Sum256([]byte(alias))
-	id := hex.EncodeToString(sum[:6])
+	id := projectID(alias)
 	space, err := r.db.Create(ctx, Space(installation, id))
 	if err != nil {
 		return nil, fmt.Errorf("make project %s: %w", alias, err)
@@ -237,6 +236,13 @@ func (r *Registry) make(ctx context.Context, home storage.Space, installation in
 		return nil, fmt.Errorf("make project %s: %w", alias, err)
 	}
 	return space, nil
+}
+
+// projectID makes an id of a name: one that people recognise in a log, and that no
+// other name has.
+func projectID(alias string) string {
+	sum := sha256.Sum256([]byte(alias))
+	return strings.ReplaceAll(alias, "/", ".") + "-" + hex.EncodeToString(sum[:4])
 }
 
 // Forget drops the cached handle on a project whose space turned out to be

@@ -8,6 +8,7 @@ import (
 
 	"github.com/rs/zerolog"
 
+	"github.com/soulcaster/soulcaster/engine/action"
 	"github.com/soulcaster/soulcaster/engine/github"
 	"github.com/soulcaster/soulcaster/engine/intake"
 	"github.com/soulcaster/soulcaster/engine/policy"
@@ -38,7 +39,7 @@ type Repositories interface {
 }
 
 // Repository returns the handler of RepositoryWork.
-func Repository(host Repositories, projects *project.Registry, wake func(spaces ...string), now func() time.Time) work.Handler {
+func Repository(host Repositories, projects *project.Registry, log *action.Log, wake func(spaces ...string), now func() time.Time) work.Handler {
 	return func(ctx context.Context, it work.Item) (time.Time, error) {
 		was, entry, err := project.Load(ctx, it.Space)
 		if err != nil {
@@ -70,8 +71,10 @@ func Repository(host Repositories, projects *project.Registry, wake func(spaces 
 			}
 			wake(it.Space.Name())
 		}
-		if err := trim(ctx, it.Space, now()); err != nil {
-			return time.Time{}, err
+		if was.Looked.Truncate(24*time.Hour) != is.Looked.Truncate(24*time.Hour) {
+			if err := tidy(ctx, it.Space, log, now()); err != nil {
+				return time.Time{}, err
+			}
 		}
 		return now().Add(pace(ctx, it.Space, now())), nil
 	}

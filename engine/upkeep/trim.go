@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/soulcaster/soulcaster/engine/action"
 	"github.com/soulcaster/soulcaster/engine/cluster"
 	"github.com/soulcaster/soulcaster/engine/storage"
 )
@@ -12,6 +13,21 @@ import (
 // keepDeliveries is how long the ids of GitHub's deliveries are remembered.
 // GitHub redelivers those of the last three days.
 const keepDeliveries = 4 * 24 * time.Hour
+
+// How much of the audit trail of a project is kept.
+const (
+	keepAudit  = 365 * 24 * time.Hour
+	keepAudits = 50_000
+)
+
+// tidy throws away what a project keeps no longer, once a day.
+func tidy(ctx context.Context, space storage.Space, log *action.Log, now time.Time) error {
+	if err := trim(ctx, space, now); err != nil {
+		return err
+	}
+	_, err := log.Trim(ctx, space, keepAudit, keepAudits)
+	return err
+}
 
 // trim deletes the ids of old deliveries, some at a time.
 func trim(ctx context.Context, space storage.Space, now time.Time) error {

@@ -213,6 +213,9 @@ func (p *Pages) issue(ctx context.Context, space storage.Space, l issue.Line) (*
 	if err != nil || !ok {
 		return nil, err
 	}
+	if len(rec.Request) == 0 {
+		return nil, nil // forgotten: it held what somebody took back
+	}
 	var n github.NewIssue
 	if err := json.Unmarshal(rec.Request, &n); err != nil {
 		return nil, fmt.Errorf("read the record of an issue: %w", err)

@@ -54,6 +54,7 @@ func user(t *testing.T, server *storagetest.RedisServer, name, rights string) (u
 
 // TestPasswordsStayOut opens what cannot be opened, in many ways.
 func TestPasswordsStayOut(t *testing.T) {
+	t.Parallel()
 	server := storagetest.Redis(t, "--requirepass", "the real one")
 	const secret = "hunter2"
 	for _, url := range []string{

@@ -12,6 +12,7 @@ import (
 // script whose keys are in two slots is refused by any cluster, so this also
 // shows that all keys of a space are in one.
 func TestCluster(t *testing.T) {
+	t.Parallel()
 	server := storagetest.Redis(t, "--cluster-enabled", "yes")
 	client := raw(t, server.Addr)
 	if err := client.Do(t.Context(), "CLUSTER", "ADDSLOTSRANGE", 0, 16383).Err(); err != nil {

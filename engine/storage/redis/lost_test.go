@@ -22,6 +22,7 @@ func viaProxy(t *testing.T) (*store.DB, *storagetest.Proxy, *storagetest.RedisSe
 // TestLostReplies loses the reply to each call, once and more often, after the
 // server did what it was asked.
 func TestLostReplies(t *testing.T) {
+	t.Parallel()
 	db, proxy, _ := viaProxy(t)
 	for _, times := range []int{1, 2, 3} {
 		lose := func() { proxy.DropReplies(times, "evalsha") }
@@ -89,6 +90,7 @@ func TestLostReplies(t *testing.T) {
 
 // TestRepliesLostForGood ends in the answer that nothing is known.
 func TestRepliesLostForGood(t *testing.T) {
+	t.Parallel()
 	db, proxy, _ := viaProxy(t)
 	s := create(t, db, "s")
 	proxy.DropReplies(1000, "evalsha")

@@ -13,6 +13,7 @@ import (
 
 // TestOutage stops the server under the store and starts it again.
 func TestOutage(t *testing.T) {
+	t.Parallel()
 	server := storagetest.Redis(t)
 	db := open(t, server.URL)
 	s := create(t, db, "s")
@@ -92,6 +93,7 @@ func TestCrash(t *testing.T) {
 
 // TestBellComesBack rings after the server was away.
 func TestBellComesBack(t *testing.T) {
+	t.Parallel()
 	server := storagetest.Redis(t)
 	db := open(t, server.URL)
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)

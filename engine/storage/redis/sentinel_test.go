@@ -15,6 +15,7 @@ import (
 // TestSentinel fails over from one server to its replica under a store that
 // knows only the Sentinel.
 func TestSentinel(t *testing.T) {
+	t.Parallel()
 	master := storagetest.Redis(t)
 	host, port, _ := strings.Cut(master.Addr, ":")
 	replica := storagetest.Redis(t, "--replicaof", host+" "+port, "--repl-diskless-sync-delay", "0")
