@@ -111,7 +111,8 @@ func (w *world) tell(p *process) {
 		return
 	}
 	text := regexp.MustCompile(`(?s)<[^>]*>`).ReplaceAllString(page.body, " ")
-	w.t.Logf("the page (%d):\n%s", page.status, regexp.MustCompile(`\s*\n\s*`).ReplaceAllString(text, "\n"))
+	text = regexp.MustCompile(`\s*\n\s*`).ReplaceAllString(text, "\n")
+	w.t.Logf("the page (%d):\n%s", page.status, text[:min(len(text), 6<<10)])
 }
 
 // started is newWorld with the app running.

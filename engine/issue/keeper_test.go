@@ -30,7 +30,7 @@ func world(t *testing.T, yaml string) *enginetest.World {
 	}
 	w := enginetest.New(t, true, project.Settings{enginetest.Installation: {repo: file}},
 		source.Source{Installation: enginetest.Installation, ID: "api", Kind: source.Feedback, Repository: repo},
-		source.Source{Installation: enginetest.Installation, ID: "sentry", Kind: source.Sentry, Repository: repo},
+		source.Source{Installation: enginetest.Installation, ID: "reddit", Kind: source.Reddit, Repository: repo},
 	)
 	w.GitHub.Add(7, repo, true)
 	return w
@@ -214,6 +214,59 @@ func TestGoneIssueIsLeftAlone(t *testing.T) {
 		w.Settle()
 		if l := w.Line(repo, id); l.State != issue.Blocked || len(w.GitHub.Issues(7)) != 1 {
 			t.Errorf("%s: %+v", state, l)
+		}
+	}
+}
+
+// TestTakenBackTextIsGoneEverywhere: what somebody deletes at its source leaves
+// the issue, open or closed, and the store.
+func TestTakenBackTextIsGoneEverywhere(t *testing.T) {
+	const canary = "xylophonist"
+	for _, closed := range []bool{false, true} {
+		w := world(t, "mode: live\nfile_after: {posts: 2}\n")
+		post := func(id, author, title, text string) {
+			w.T.Helper()
+			readings, err := w.Reader("reddit").Reddit(fmt.Appendf(nil, `{"kind": "t3", "data": {"name": "t3_%s", "author": %q, "title": %q,
+				"selftext": %q, "subreddit": "shop", "subreddit_type": "public", "permalink": "/r/shop/comments/%s/x/", "created_utc": %d}}`,
+				id, author, title, text, id, w.Time.Unix()))
+			if err != nil {
+				t.Fatal(err)
+			}
+			w.Take("reddit", readings...)
+			w.Settle()
+		}
+		post("aaa", "u1", "Dark mode makes the size table unreadable", "The table of sizes is dark grey on black.")
+		post("bbb", "u2", "Size table unreadable in dark mode", "As a "+canary+" I cannot read the sizes in dark mode.")
+		post("ccc", "u3", "Size table unreadable in dark mode", "Dark mode, and the sizes cannot be read.")
+		all := w.GitHub.Issues(7)
+		if len(all) != 1 || !strings.Contains(all[0].Body, canary) {
+			t.Fatalf("issues %+v, want one that quotes the post", all)
+		}
+		if closed {
+			w.GitHub.Close(7, 1, "completed")
+		}
+		post("bbb", "[deleted]", "Size table unreadable in dark mode", "[deleted]")
+		if strings.Contains(w.GitHub.Issues(7)[0].Body, canary) {
+			t.Errorf("closed %v: the issue still quotes what was deleted", closed)
+		}
+		names, err := w.DB.List(t.Context(), "", "", 100)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, name := range names {
+			space, err := w.DB.Open(t.Context(), name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			entries, err := space.Scan(t.Context(), "", "", 500)
+			if err != nil || len(entries) == 500 {
+				t.Fatalf("scan %s: %d entries (%v)", name, len(entries), err)
+			}
+			for _, e := range entries {
+				if strings.Contains(string(e.Value), canary) {
+					t.Errorf("closed %v: %s still holds the text: %s", closed, e.Key, e.Value)
+				}
+			}
 		}
 	}
 }

@@ -29,6 +29,8 @@ const (
 	every     = 5 * time.Minute
 	everyIdle = time.Hour
 	idleAfter = 24 * time.Hour
+
+	suspendedPause = 10 * time.Minute
 )
 
 // Repositories is what upkeep asks GitHub about repositories.
@@ -46,6 +48,10 @@ func Repository(host Repositories, projects *project.Registry, log *action.Log, 
 			return time.Time{}, err
 		}
 		is, err := look(ctx, host, was)
+		if errors.Is(err, github.ErrSuspended) || errors.Is(err, github.ErrUninstalled) {
+			// The work of the installation finds out which, and what to do.
+			return time.Time{}, &work.Later{Until: now().Add(suspendedPause), Err: err}
+		}
 		if err != nil {
 			return time.Time{}, err
 		}
@@ -107,8 +113,6 @@ func look(ctx context.Context, host Repositories, p project.Project) (project.Pr
 	case errors.Is(err, github.ErrNotFound), errors.Is(err, github.ErrMoved), errors.Is(err, github.ErrGone), errors.Is(err, github.ErrForbidden):
 		p.Unavailable = "GitHub does not show it to this installation: was it deleted, moved away, or taken out of the installation?"
 		return p, nil
-	case errors.Is(err, github.ErrUninstalled):
-		return p, work.Dead(err)
 	case err != nil:
 		return p, err
 	case p.Repo.ID != 0 && repo.ID != p.Repo.ID:

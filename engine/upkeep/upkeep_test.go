@@ -1,0 +1,158 @@
+package upkeep_test
+
+import (
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/soulcaster/soulcaster/engine/enginetest"
+	"github.com/soulcaster/soulcaster/engine/issue"
+	"github.com/soulcaster/soulcaster/engine/policy"
+	"github.com/soulcaster/soulcaster/engine/project"
+	"github.com/soulcaster/soulcaster/engine/source"
+	"github.com/soulcaster/soulcaster/engine/storage"
+	"github.com/soulcaster/soulcaster/engine/upkeep"
+	"github.com/soulcaster/soulcaster/engine/work"
+)
+
+const repo = "acme/web"
+
+func world(t *testing.T) *enginetest.World {
+	t.Helper()
+	file, err := policy.Parse([]byte("mode: live\nfile_after: {reports: 1}\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := enginetest.New(t, true, project.Settings{enginetest.Installation: {repo: file}},
+		source.Source{Installation: enginetest.Installation, ID: "api", Kind: source.Feedback, Repository: repo},
+		source.Source{Installation: enginetest.Installation, ID: "new-name", Kind: source.Feedback, Repository: "acme/site"})
+	w.GitHub.Add(7, repo, false)
+	return w
+}
+
+func report(w *enginetest.World, sourceID, title string) string {
+	return w.Take(sourceID, w.Report(sourceID, `{"title": "`+title+`"}`)...)[0].ID
+}
+
+func known(w *enginetest.World) project.Project {
+	w.T.Helper()
+	p, _, err := project.Load(w.T.Context(), w.Space(repo))
+	if err != nil {
+		w.T.Fatal(err)
+	}
+	return p
+}
+
+func TestRenameIsFollowed(t *testing.T) {
+	w := world(t)
+	report(w, "api", "CSV export of orders times out")
+	w.Settle()
+	if p := known(w); p.Repo.ID != 7 || p.DefaultBranch != "main" {
+		t.Fatalf("project %+v", p)
+	}
+	w.GitHub.Rename(7, "acme/site")
+	w.GitHub.Add(8, repo, false) // somebody else takes the old name
+	w.Pass(10 * time.Minute)
+	w.Settle()
+	if p := known(w); p.Repo.ID != 7 || p.Repo.String() != "acme/site" {
+		t.Fatalf("after the rename: %+v", p)
+	}
+	// Settings may use either name, and mean the same project.
+	report(w, "new-name", "CSV export of orders times out!")
+	report(w, "api", "Login loops after a password reset")
+	w.Settle()
+	if n, other := len(w.GitHub.Issues(7)), len(w.GitHub.Issues(8)); n != 2 || other != 0 {
+		t.Errorf("%d issues in the renamed repository, %d in the new one; want 2 and 0", n, other)
+	}
+	// Deliveries find it by its id, and the other repository is none of ours.
+	if s, err := w.Projects.Find(t.Context(), enginetest.Installation, 7, "acme/site"); err != nil || s.Name() != w.Space(repo).Name() {
+		t.Errorf("found %v (%v)", s, err)
+	}
+	if _, err := w.Projects.Find(t.Context(), enginetest.Installation, 8, repo); !errors.Is(err, storage.ErrNoSpace) {
+		t.Errorf("the repository with the old name: %v, want %v", err, storage.ErrNoSpace)
+	}
+}
+
+func TestOneRepositoryUnderTwoNamesIsSaid(t *testing.T) {
+	w := world(t)
+	report(w, "new-name", "Search finds nothing with an umlaut")
+	w.GitHub.Rename(7, "acme/site")
+	w.Settle()
+	w.GitHub.Rename(7, repo)
+	report(w, "api", "CSV export of orders times out")
+	w.Settle()
+	if p := known(w); !strings.Contains(p.Unavailable, "another project") {
+		t.Errorf("the second project of one repository: %+v", p)
+	}
+}
+
+func TestThreeStatesOfTheFile(t *testing.T) {
+	w := world(t)
+	report(w, "api", "CSV export of orders times out")
+	look := func() project.Project {
+		w.Pass(10 * time.Minute)
+		w.Settle()
+		return known(w)
+	}
+	if p := look(); p.FileError != "" || p.File.Strictness != nil {
+		t.Errorf("no file: %+v", p)
+	}
+	w.GitHub.SetFile(7, "strictness: careful\n")
+	if p := look(); p.FileError != "" || p.File.Strictness == nil {
+		t.Errorf("a good file: %+v", p)
+	}
+	w.GitHub.SetFile(7, "strictnes: eager\n")
+	if p := look(); !strings.Contains(p.FileError, "strictnes") || *p.File.Strictness != policy.Careful {
+		t.Errorf("a bad file: %+v", p)
+	}
+	w.GitHub.SetFile(7, "")
+	if p := look(); p.FileError != "" || p.File.Strictness != nil {
+		t.Errorf("the file is gone: %+v", p)
+	}
+}
+
+func TestSuspendedWaitsAndGoesOn(t *testing.T) {
+	w := world(t)
+	id := report(w, "api", "CSV export of orders times out")
+	w.GitHub.Suspend(enginetest.Installation, true)
+	w.Settle()
+	if n := len(w.GitHub.Issues(7)); n != 0 {
+		t.Fatalf("%d issues while suspended", n)
+	}
+	w.GitHub.Suspend(enginetest.Installation, false)
+	w.Pass(time.Hour)
+	w.Settle()
+	if l := w.Line(repo, id); l.State != issue.Filed {
+		t.Errorf("after it was resumed: %+v", l)
+	}
+}
+
+func TestUninstalledIsErased(t *testing.T) {
+	w := world(t)
+	report(w, "api", "CSV export of orders times out")
+	w.Settle()
+	w.GitHub.Uninstall(enginetest.Installation)
+	home, err := w.Projects.Space(t.Context(), enginetest.Installation)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var b storage.Batch
+	work.Add(&b, upkeep.InstallationWork)
+	if err := home.Apply(t.Context(), &b); err != nil {
+		t.Fatal(err)
+	}
+	w.Settle()
+	names, err := w.DB.List(t.Context(), "", "", 100)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range names {
+		if project.Installation(name) == enginetest.Installation {
+			t.Errorf("space %s is left", name)
+		}
+	}
+	if _, err := w.TryTake("api", w.Report("api", `{"title": "more"}`)...); !errors.Is(err, storage.ErrNoSpace) {
+		t.Errorf("feedback for an uninstalled tenant: %v, want %v", err, storage.ErrNoSpace)
+	}
+}
