@@ -13,6 +13,7 @@ import (
 	"github.com/soulcaster/soulcaster/engine/embed"
 	"github.com/soulcaster/soulcaster/engine/github"
 	"github.com/soulcaster/soulcaster/engine/project"
+	"github.com/soulcaster/soulcaster/engine/storage/bolt"
 )
 
 // finding is what one check came to.
@@ -73,6 +74,10 @@ func checkStore(ctx context.Context, cfg *config.Config) finding {
 	defer cancel()
 	f := finding{what: "store", todo: "see SOULCASTER_STORE and SOULCASTER_SECRET_KEY"}
 	db, _, exclusive, err := openStore(ctx, cfg)
+	if errors.Is(err, bolt.ErrInUse) {
+		f.note = cfg.Store.Path + " is open in another process: a running server, presumably; it was not looked into"
+		return f
+	}
 	if err != nil {
 		f.err = err
 		return f

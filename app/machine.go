@@ -58,13 +58,17 @@ func openStore(ctx context.Context, cfg *config.Config) (db storage.DB, bell sto
 	if cfg.Store.Path != "" {
 		file, err := bolt.Open(ctx, cfg.Store.Path)
 		if err != nil {
-			return nil, nil, false, err
+			return nil, nil, false, fmt.Errorf("SOULCASTER_STORE: %w", err)
 		}
 		return watched(file), file, true, nil
 	}
 	server, err := redis.Open(ctx, cfg.Store.URL.Reveal(), redis.Options{AllowVolatile: cfg.Store.AllowVolatile})
-	if err != nil {
-		return nil, nil, false, err
+	var volatile *redis.VolatileError
+	switch {
+	case errors.As(err, &volatile):
+		return nil, nil, false, fmt.Errorf("SOULCASTER_STORE: %w (SOULCASTER_ALLOW_VOLATILE_REDIS=true)", err)
+	case err != nil:
+		return nil, nil, false, fmt.Errorf("SOULCASTER_STORE: %w: start the Redis that it names, or name another; nothing was changed", err)
 	}
 	return watched(server), server, false, nil
 }

@@ -65,13 +65,16 @@ func parseJSON(data []byte) (Doc, error) {
 // types.
 func explain(err error) error {
 	var kind *json.UnmarshalTypeError
-	if errors.As(err, &kind) {
-		if kind.Field == "" {
-			return fmt.Errorf("not a JSON object but a %s", kind.Value)
-		}
-		return fmt.Errorf("%s must not be a %s", kind.Field, kind.Value)
+	var syntax *json.SyntaxError
+	switch {
+	case errors.As(err, &kind) && kind.Field == "":
+		return fmt.Errorf("not a JSON object: unexpected %s", kind.Value)
+	case errors.As(err, &kind):
+		return fmt.Errorf("%s: unexpected %s", kind.Field, kind.Value)
+	case errors.As(err, &syntax):
+		return fmt.Errorf("not JSON: %w", err)
 	}
-	return fmt.Errorf("not JSON: %w", err)
+	return err
 }
 
 // id is an identifier that may be written as a string or a number.

@@ -56,6 +56,9 @@ var (
 	_ storage.Bell = (*DB)(nil)
 )
 
+// ErrInUse says that another process has the file open.
+var ErrInUse = errors.New("another process has the file open")
+
 // Open opens the store in the file at path. A file that is not there is made,
 // readable by its owner alone, and so is its folder. A file that another process
 // has open, or that is no store, is an error that says so; a file in another
@@ -74,8 +77,8 @@ func Open(ctx context.Context, path string) (*DB, error) {
 	})
 	switch {
 	case errors.Is(err, bolterrors.ErrTimeout):
-		return nil, fmt.Errorf("open store %s: %w: another process has the file open: stop that process, or choose another file",
-			path, storage.ErrUnavailable)
+		return nil, fmt.Errorf("open store %s: %w: %w: stop that process, or choose another file",
+			path, storage.ErrUnavailable, ErrInUse)
 	case errors.Is(err, bolterrors.ErrInvalid), errors.Is(err, bolterrors.ErrVersionMismatch), errors.Is(err, bolterrors.ErrChecksum):
 		return nil, fmt.Errorf("open store %s: the file is no store, or is damaged (%w): restore it from a copy, or choose another file", path, err)
 	case err != nil:
