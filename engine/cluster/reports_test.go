@@ -84,7 +84,7 @@ func (a *assigner) assign(s cluster.Strictness, texts []string) []string {
 // Eight plainly worded reports of two problems end in exactly two clusters,
 // whichever two problems, in whichever order. Some pairs of problems in the files
 // share a feature ("slow search", "search without results"), so that not quite
-// all of them can be told apart; same3.txt was written after the thresholds.
+// all of them can be told apart.
 func TestEightReportsOfTwoProblems(t *testing.T) {
 	for name, least := range map[string]float64{"same.txt": .97, "same2.txt": .95, "same3.txt": .95} {
 		t.Run(name, func(t *testing.T) {

@@ -3,6 +3,7 @@ package offline
 import (
 	"context"
 	"fmt"
+	"math"
 	"strconv"
 
 	"github.com/soulcaster/soulcaster/engine/cluster"
@@ -45,6 +46,9 @@ func Run(ctx context.Context, docs []Doc, e embed.Embedder, s cluster.Strictness
 			}
 			if err := x.Add(decision.Cluster, item); err != nil {
 				return nil, err
+			}
+			if s := decision.Similarity; s != nil {
+				*s = math.Round(*s*1000) / 1000 // more digits would promise what no vector keeps
 			}
 			results = append(results, Result{ID: d.ID, Cluster: decision.Cluster, Similarity: decision.Similarity, Reason: decision.Reason})
 		}

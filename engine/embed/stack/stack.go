@@ -76,7 +76,7 @@ func function(name string) string {
 		name = name[:i]
 	}
 	name = strings.TrimSuffix(strings.TrimPrefix(name, "Object."), ".<anonymous>")
-	if len(name) <= 2 && name != "go" && name != "do" && name != "io" {
+	if len(name) <= 2 {
 		return "" // minified
 	}
 	return Mask(name)
