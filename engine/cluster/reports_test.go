@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 
@@ -170,6 +171,7 @@ func TestLookAlikesStayApart(t *testing.T) {
 	} {
 		a := newAssigner(t)
 		rng := rand.New(rand.NewPCG(8, 8))
+		reports := slices.Clone(reports)
 		together, right, same := 0.0, 0.0, 0.0
 		for range 5 { // orders of arrival
 			rng.Shuffle(len(reports), func(i, j int) { reports[i], reports[j] = reports[j], reports[i] })
