@@ -23,7 +23,8 @@ test: ## every test, with the race detector; installs what the tests need
 	go test -race ./...
 
 e2e: build app/e2e/node_modules/.package-lock.json ## the built binary against a GitHub on loopback
-	go test -race -count=1 -tags e2e ./app/e2e/...
+	deploy/test/install
+	go test -race -count=1 -tags e2e -parallel 12 -timeout 20m ./app/e2e/...
 
 # npm writes this file last, so it is newer than the lock file once all is there.
 app/e2e/node_modules/.package-lock.json: app/e2e/package-lock.json

@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/hmac"
+	"crypto/rand"
 	"crypto/sha256"
 	_ "embed"
 	"encoding/base64"
@@ -21,9 +22,10 @@ import (
 	"strings"
 	"time"
 
-	"crypto/rand"
-
 	"github.com/soulcaster/soulcaster/config"
+	"github.com/soulcaster/soulcaster/engine/project"
+	"github.com/soulcaster/soulcaster/engine/storage"
+	"github.com/soulcaster/soulcaster/engine/work"
 )
 
 // samples are requests as an invented shop would send them, one a line.
@@ -84,37 +86,94 @@ func demo(ctx context.Context, e *environment, args []string) error {
 	}
 
 	address := "http://" + listener.Addr().String()
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
+	running, stop := context.WithCancel(ctx)
+	defer stop()
 	loaded := make(chan error, 1)
 	go func() {
-		err := loadSamples(ctx, address, secret)
+		err := loadSamples(running, address, secret)
+		if err == nil {
+			err = settled(running, db)
+		}
 		if err == nil {
 			fmt.Fprintf(e.out, "open %s\n", address)
 		} else {
-			cancel()
+			stop()
 		}
 		loaded <- err
 	}()
-	err = app.run(ctx, listener, metricsListener, log)
-	cancel()
-	if loadErr := <-loaded; loadErr != nil && !errors.Is(loadErr, context.Canceled) {
+	err = app.run(running, listener, metricsListener, log)
+	stop()
+	loadErr := <-loaded
+	if loadErr != nil && ctx.Err() == nil { // else it was interrupted
 		return errors.Join(err, fmt.Errorf("load the sample feedback: %w", loadErr))
 	}
 	return err
 }
+
+// settleWithin is how long the demo waits for its samples to be grouped before
+// it shows what there is.
+const settleWithin = 20 * time.Second
+
+// settled waits until nothing is due in the store, so that whoever opens the
+// page sees results and not a queue.
+func settled(ctx context.Context, db storage.DB) error {
+	look := time.NewTicker(100 * time.Millisecond)
+	defer look.Stop()
+	enough := time.NewTimer(settleWithin)
+	defer enough.Stop()
+	for {
+		busy, err := anyDue(ctx, db)
+		if err != nil || !busy {
+			return err
+		}
+		select {
+		case <-look.C:
+		case <-enough.C:
+			return nil
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// anyDue reports whether a project has work that is due now.
+func anyDue(ctx context.Context, db storage.DB) (bool, error) {
+	names, err := db.List(ctx, project.Space(demoInstallation, ""), "", 100)
+	if err != nil {
+		return false, err
+	}
+	for _, name := range names {
+		space, err := db.Open(ctx, name)
+		if err != nil {
+			return false, err
+		}
+		list, err := work.List(ctx, space, "", 100)
+		if err != nil {
+			return false, err
+		}
+		for _, item := range list {
+			if !item.At.After(time.Now()) {
+				return true, nil
+			}
+		}
+	}
+	return false, nil
+}
+
+// demoInstallation is the tenant of the samples.
+const demoInstallation = 1
 
 // demoConfig is the settings of the demo: the defaults, sources of its own, and
 // nothing of the environment that it runs in.
 func demoConfig(folder, secret string) (*config.Config, error) {
 	file := filepath.Join(folder, "soulcaster.yml")
 	yaml := fmt.Sprintf(`installations:
-  - id: 1
+  - id: %[2]d
     sources:
       - {id: demo-sentry, kind: sentry, secrets: [%[1]q], routes: {storefront: demo/shop}}
       - {id: demo-helpdesk, kind: feedback, secrets: [%[1]q], repository: demo/shop}
       - {id: demo-reddit, kind: reddit, secrets: [%[1]q], repository: demo/shop}
-`, secret)
+`, secret, demoInstallation)
 	if err := os.WriteFile(file, []byte(yaml), 0o600); err != nil {
 		return nil, fmt.Errorf("write the demo's settings: %w", err)
 	}

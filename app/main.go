@@ -74,6 +74,7 @@ func main() {
 
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	context.AfterFunc(ctx, stop) // who asks a second time does not want to wait for the drain
 	e := &environment{env: os.Environ(), in: os.Stdin, out: os.Stdout, err: os.Stderr, caller: "soulcaster"}
 	os.Exit(run(ctx, e, os.Args[1:]))
 }

@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	stdlog "log"
 	"net"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -86,8 +88,8 @@ func (m *machine) run(ctx context.Context, listener, metricsListener net.Listene
 	worked := make(chan error, 1)
 	go func() { worked <- m.queue.Run(log.WithContext(working)) }()
 
-	front := newServer(m.handler)
-	back := newServer(m.metrics)
+	front := newServer(m.handler, log)
+	back := newServer(m.metrics, log)
 	served := make(chan error, 2)
 	go func() { served <- front.Serve(listener) }()
 	go func() { served <- back.Serve(metricsListener) }()
@@ -120,16 +122,26 @@ func (m *machine) run(ctx context.Context, listener, metricsListener net.Listene
 	return nil
 }
 
-// newServer returns a server whose patience has limits.
-func newServer(h http.Handler) *http.Server {
+// newServer returns a server whose patience has limits. What net/http has to say,
+// of broken connections for one, goes to the log as a warning.
+func newServer(h http.Handler, log zerolog.Logger) *http.Server {
 	return &http.Server{
 		Handler:           h,
+		ErrorLog:          stdlog.New(warnings{log}, "", 0),
 		ReadHeaderTimeout: 5 * time.Second,
 		ReadTimeout:       30 * time.Second,
 		WriteTimeout:      60 * time.Second,
 		IdleTimeout:       2 * time.Minute,
 		MaxHeaderBytes:    64 << 10,
 	}
+}
+
+// warnings writes lines into the log.
+type warnings struct{ log zerolog.Logger }
+
+func (w warnings) Write(line []byte) (int, error) {
+	w.log.Warn().Msg(strings.TrimSpace(string(line)))
+	return len(line), nil
 }
 
 // serveSetup serves the page that says how to set the app up, for who brings the
@@ -140,10 +152,10 @@ func serveSetup(ctx context.Context, cfg *config.Config, log zerolog.Logger) err
 		return fmt.Errorf("listen on SOULCASTER_ADDR: %w", err)
 	}
 	page, token := web.NewSetup()
-	server := newServer(handlers.Observe(log, func(string, int, time.Duration) {}, page))
+	server := newServer(handlers.Observe(log, func(string, int, time.Duration) {}, page), log)
 	served := make(chan error, 1)
 	go func() { served <- server.Serve(listener) }()
-	log.Warn().Str("open", fmt.Sprintf("http://%s/setup?token=%s", listener.Addr(), token)).
+	log.Warn().Str("open", fmt.Sprintf("%s/setup?token=%s", visible(cfg.PublicURL, listener.Addr()), token)).
 		Msg("no GitHub App is set up: this address, good for one visitor, says how; to try the app without GitHub run it with --preview")
 	select {
 	case <-ctx.Done():
@@ -153,4 +165,20 @@ func serveSetup(ctx context.Context, cfg *config.Config, log zerolog.Logger) err
 	closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainRequests)
 	defer cancel()
 	return server.Shutdown(closing)
+}
+
+// visible is where a person opens what listens at addr: where the settings say
+// or, for all of the machine's addresses, on the machine itself.
+func visible(public string, addr net.Addr) string {
+	if public != "" {
+		return public
+	}
+	host, port, err := net.SplitHostPort(addr.String())
+	if err != nil {
+		return "http://" + addr.String()
+	}
+	if ip := net.ParseIP(host); ip != nil && ip.IsUnspecified() {
+		host = "localhost"
+	}
+	return "http://" + net.JoinHostPort(host, port)
 }

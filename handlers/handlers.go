@@ -6,8 +6,10 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"regexp"
+	"runtime"
 	"runtime/debug"
 	"strconv"
 	"time"
@@ -44,30 +46,68 @@ func Observe(log zerolog.Logger, seen func(route string, status int, took time.D
 
 		began := time.Now()
 		out := &recorder{ResponseWriter: w}
-		defer func() {
-			if p := recover(); p != nil {
-				if p == http.ErrAbortHandler {
-					panic(p)
-				}
-				logger.Error().Interface("panic", p).Bytes("stack", debug.Stack()).Msg("a handler panicked")
-				if out.status == 0 {
-					Error(out, r, http.StatusInternalServerError, "something went wrong here; the log has it under this request id")
-				}
+		broken := serve(out, r, logger, next)
+		if out.status == 0 {
+			out.status = http.StatusOK // what net/http sends for a handler that wrote nothing
+		}
+		level := zerolog.InfoLevel
+		switch {
+		case out.status >= 500:
+			level = zerolog.ErrorLevel
+		case r.Pattern == "GET /healthz" || r.Pattern == "GET /readyz" || r.Pattern == "GET /health":
+			level = zerolog.DebugLevel
+		}
+		took := time.Since(began)
+		seen(r.Pattern, out.status, took)
+		logger.WithLevel(level).
+			Str("method", r.Method).Str("route", r.Pattern).Int("status", out.status).
+			Dur("took_ms", took).Msg("request")
+		if broken {
+			panic(http.ErrAbortHandler) // the client must not take a part for the whole
+		}
+	})
+}
+
+// serve calls next. It reports whether an answer was begun that cannot be ended.
+func serve(out *recorder, r *http.Request, log zerolog.Logger, next http.Handler) (broken bool) {
+	defer func() {
+		p := recover()
+		switch {
+		case p == nil:
+			return
+		case p != http.ErrAbortHandler:
+			log.Error().Str("panic", told(p)).Bytes("stack", debug.Stack()).Msg("a handler panicked")
+			if out.status == 0 {
+				Error(out, r, http.StatusInternalServerError, "something went wrong here; the log has it under this request id")
+				return
 			}
-			level := zerolog.InfoLevel
-			switch {
-			case out.status >= 500:
-				level = zerolog.ErrorLevel
-			case r.Pattern == "GET /healthz" || r.Pattern == "GET /readyz" || r.Pattern == "GET /health":
-				level = zerolog.DebugLevel
-			}
-			took := time.Since(began)
-			seen(r.Pattern, out.status, took)
-			logger.WithLevel(level).
-				Str("method", r.Method).Str("route", r.Pattern).Int("status", out.status).
-				Dur("took_ms", took).Msg("request")
-		}()
-		next.ServeHTTP(out, r)
+		}
+		broken = true
+	}()
+	next.ServeHTTP(out, r)
+	return false
+}
+
+// told is what may be told of a panic. The runtime's own words hold no values;
+// anything else may quote what somebody sent, so that its type and the stack
+// must do.
+func told(p any) string {
+	if err, ok := p.(runtime.Error); ok {
+		return err.Error()
+	}
+	return fmt.Sprintf("a %T", p)
+}
+
+// Handle adds a route that answers to one method, and 405 to every other one.
+func Handle(mux *http.ServeMux, method, path string, handler http.Handler) {
+	allow := method
+	if method == http.MethodGet {
+		allow += ", " + http.MethodHead // net/http's mux has it answer both
+	}
+	mux.Handle(method+" "+path, handler)
+	mux.HandleFunc(path, func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Allow", allow)
+		Error(w, r, http.StatusMethodNotAllowed, "use "+method+" here")
 	})
 }
 
@@ -78,7 +118,7 @@ type recorder struct {
 }
 
 func (w *recorder) WriteHeader(status int) {
-	if w.status == 0 {
+	if w.status == 0 && status >= 200 { // lower ones announce another
 		w.status = status
 	}
 	w.ResponseWriter.WriteHeader(status)

@@ -97,7 +97,7 @@ func listing(posts ...object) object {
 // post is a post on Reddit.
 func post(id, author, title, text string) object {
 	return object{
-		"id": id, "name": "t3_" + id, "author": author, "title": title, "selftext": text, "subreddit": "shop",
+		"id": id, "name": "t3_" + id, "author": author, "title": title, "selftext": text, "subreddit": "shop", "subreddit_type": "public",
 		"permalink": "/r/shop/comments/" + id + "/x/", "created_utc": time.Now().Add(-time.Hour).Unix(), "edited": false,
 	}
 }

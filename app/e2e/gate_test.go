@@ -66,6 +66,9 @@ func (g *gate) open(emulator string) {
 	proxy := &httputil.ReverseProxy{
 		Rewrite:        func(r *httputil.ProxyRequest) { r.SetURL(target) },
 		ModifyResponse: g.learn,
+		ErrorHandler: func(w http.ResponseWriter, _ *http.Request, err error) { // the app was killed, or the test is over
+			http.Error(w, err.Error(), http.StatusBadGateway)
+		},
 	}
 	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { g.serve(w, r, proxy) }))
 	server.Start()

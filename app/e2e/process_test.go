@@ -63,7 +63,7 @@ func launch(t testing.TB, dir string, env []string, program string, args ...stri
 	t.Helper()
 	p := &process{t: t, cmd: exec.Command(program, args...), done: make(chan struct{})}
 	p.cmd.Dir = dir
-	p.cmd.Env = append([]string{"PATH=" + os.Getenv("PATH"), "HOME=" + dir, "TMPDIR=" + dir}, env...)
+	p.cmd.Env = surroundings(dir, env)
 	p.cmd.Stdout, p.cmd.Stderr = &p.out, &p.log
 	noOrphan(p.cmd)
 	if err := p.cmd.Start(); err != nil {
@@ -88,6 +88,12 @@ func launch(t testing.TB, dir string, env []string, program string, args ...stri
 		}
 	})
 	return p
+}
+
+// surroundings is the environment of a program that lives in the folder. The race
+// detector would wait a second at the end of each.
+func surroundings(dir string, env []string) []string {
+	return append([]string{"PATH=" + os.Getenv("PATH"), "HOME=" + dir, "TMPDIR=" + dir, "GORACE=atexit_sleep_ms=0"}, env...)
 }
 
 func tail(s string, n int) string {

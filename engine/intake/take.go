@@ -4,13 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"time"
 
 	"github.com/soulcaster/soulcaster/engine/feedback"
 	"github.com/soulcaster/soulcaster/engine/project"
 	"github.com/soulcaster/soulcaster/engine/source"
 	"github.com/soulcaster/soulcaster/engine/storage"
-	"github.com/soulcaster/soulcaster/engine/work"
 )
 
 // AssignWork is the key of due work that says that a project has feedback which
@@ -53,6 +53,7 @@ type Intake struct {
 	where    Where
 	wake     func(spaces ...string)
 	now      func() time.Time
+	turns    turns
 }
 
 // New returns an intake. wake is told of spaces that have work due.
@@ -61,18 +62,20 @@ func New(projects *project.Registry, where Where, wake func(spaces ...string), n
 }
 
 const (
-	// perBatch is how many readings one batch stores: a feedback is at most some
-	// 100 KB, and most are below 4.
-	perBatch   = 40
+	// perBatch is how many readings one batch stores: four operations each.
+	perBatch = 100
+	// batchBytes is what they may take up by a guess; where it is wrong, the
+	// batch is split.
 	batchBytes = 512 << 10
-	// tries is how often a batch is tried against others that change the same
-	// feedback at the same time.
+	// tries is how often a batch is tried against other processes that change
+	// the same feedback at the same time.
 	tries = 20
 )
 
 // Take stores the readings of one source and returns an answer for each, in
 // order. When it returns without an error, all of them are durable and their
-// work is due. It is storage.ErrNoSpace when the source's installation is gone.
+// work is due. When it returns one, some may be: what is sent again is known. It
+// is storage.ErrNoSpace when the source's installation is gone.
 func (in *Intake) Take(ctx context.Context, src *source.Source, readings []feedback.Reading) ([]Answer, error) {
 	answers := make([]Answer, len(readings))
 	byRepo := make(map[string][]int) // repository, "" if held → positions
@@ -104,10 +107,11 @@ func (in *Intake) Take(ctx context.Context, src *source.Source, readings []feedb
 			at = at[n:]
 		}
 	}
-	return answers, nil
+	return answers, in.withdraw(ctx, src.Installation, readings, answers)
 }
 
-// share is how many of the next readings fit into one batch.
+// share is how many of the next readings fit into one batch, as far as can be
+// told before it is made.
 func share(readings []feedback.Reading, at []int) int {
 	size := 0
 	for n, i := range at {
@@ -129,112 +133,44 @@ func frames(f *feedback.Feedback) int {
 
 // store stores some readings that belong to one repository, or are held.
 func (in *Intake) store(ctx context.Context, src *source.Source, repo string, readings []feedback.Reading, at []int, answers []Answer) error {
-	for range tries {
-		var err error
+	err := in.alone(ctx, readings, at, func() error {
 		if repo == "" {
-			err = in.hold(ctx, src.Installation, readings, at, answers)
-		} else {
-			err = in.file(ctx, src.Installation, repo, readings, at, answers)
+			return in.hold(ctx, src.Installation, readings, at, answers)
 		}
-		if !errors.Is(err, storage.ErrConflict) {
+		return in.file(ctx, src.Installation, repo, readings, at, answers)
+	})
+	if errors.Is(err, errTooBig) && len(at) > 1 {
+		half := len(at) / 2
+		if err := in.store(ctx, src, repo, readings, at[:half], answers); err != nil {
 			return err
 		}
-		if ctx.Err() != nil {
-			return fmt.Errorf("store feedback: %w", errors.Join(storage.ErrUnavailable, ctx.Err()))
-		}
-	}
-	return fmt.Errorf("store feedback: too many others change the same at once: %w", storage.ErrUnavailable)
-}
-
-// file stores readings in their project.
-func (in *Intake) file(ctx context.Context, installation int64, repo string, readings []feedback.Reading, at []int, answers []Answer) error {
-	r, err := project.ParseRepo(repo)
-	if err != nil {
-		return err
-	}
-	space, err := in.projects.Ensure(ctx, installation, r)
-	if err != nil {
-		return fmt.Errorf("open project %s: %w", repo, err)
-	}
-	ids := distinct(readings, at)
-	known, entries, err := Load(ctx, space, ids...)
-	if err == nil {
-		var lines, clusters []string
-		if lines, clusters, err = in.where.Where(ctx, space, ids...); err == nil {
-			err = in.fold(ctx, space, readings, at, answers, ids, known, entries, lines, clusters)
-		}
-	}
-	if errors.Is(err, storage.ErrNoSpace) {
-		in.projects.Forget(installation, r)
+		return in.store(ctx, src, repo, readings, at[half:], answers)
 	}
 	return err
 }
 
-// fold folds the readings into what is known of them, and writes that.
-func (in *Intake) fold(ctx context.Context, space storage.Space, readings []feedback.Reading, at []int, answers []Answer,
-	ids []string, known []*feedback.Feedback, entries []storage.Entry, lines, clusters []string) error {
-	type held struct {
-		f               *feedback.Feedback
-		changed, assign bool
+// alone runs try while no other goroutine of this process changes the feedback
+// of these readings, and again where another process did.
+func (in *Intake) alone(ctx context.Context, readings []feedback.Reading, at []int, try func() error) error {
+	done, err := in.turns.take(ctx, distinct(readings, at))
+	if err != nil {
+		return fmt.Errorf("store feedback: %w", errors.Join(storage.ErrUnavailable, err))
 	}
-	now := in.now().UTC()
-	all := make(map[string]*held, len(ids))
-	place := make(map[string]int, len(ids))
-	for i, id := range ids {
-		all[id], place[id] = &held{f: known[i]}, i
-	}
-	for _, i := range at {
-		r := readings[i]
-		h := all[r.Feedback.ID]
-		a := &answers[i]
-		a.ID = r.Feedback.ID
-		switch {
-		case h.f == nil && r.StateOnly:
-			a.Status, a.State = Accepted, "noted: nothing is known of it, so there is nothing to change"
-		case h.f == nil && r.Removed:
-			a.Status, a.State = Accepted, "noted: it was deleted at its source, and nothing of it is stored"
-		case h.f == nil:
-			f := *r.Feedback
-			h.f, h.changed, h.assign = &f, true, true
-			a.Status, a.State = Accepted, Grouping
-		default:
-			change := h.f.Merge(r)
-			h.changed = h.changed || change.Any()
-			h.assign = h.assign || change.Enriched || change.Removed
-			a.Status, a.State = Duplicate, lines[place[a.ID]]
+	defer done()
+	for n := range tries {
+		if err = try(); !errors.Is(err, storage.ErrConflict) {
+			return err
+		}
+		pause := time.NewTimer(rand.N(time.Duration(n+1) * time.Millisecond))
+		select {
+		case <-pause.C:
+		case <-ctx.Done():
+			pause.Stop()
+			return fmt.Errorf("store feedback: %w", errors.Join(storage.ErrUnavailable, ctx.Err()))
 		}
 	}
-
-	var b storage.Batch
-	for i, id := range ids {
-		h := all[id]
-		if h.f == nil || !h.changed {
-			continue
-		}
-		b.RequireEntry(entries[i])
-		b.SetJSON(entries[i].Key, h.f)
-		if h.assign {
-			wait(&b, now, id)
-			work.Add(&b, AssignWork)
-		}
-		if clusters[i] != "" {
-			work.Add(&b, IssueWork(clusters[i]))
-		}
-	}
-	if len(b.Ops) > 0 {
-		b.SetJSON(arrivedKey, now)
-	}
-	if err := space.Apply(ctx, &b); err != nil {
-		return fmt.Errorf("store feedback: %w", err)
-	}
-	if len(b.Ops) > 0 {
-		in.wake(space.Name())
-	}
-	return nil
+	return fmt.Errorf("store feedback: others change the same all the time: %w: %w", storage.ErrUnavailable, err)
 }
-
-// Grouping is the state of feedback that was stored a moment ago.
-const Grouping = "stored: it will be grouped with what describes the same problem"
 
 // distinct returns the ids of the readings, each once.
 func distinct(readings []feedback.Reading, at []int) []string {

@@ -53,8 +53,12 @@ type Project struct {
 	Looked        time.Time   `json:"looked,omitzero"`       // when GitHub was last asked
 }
 
+// ErrNoProject says that a space holds no project: its making was cut short, and
+// the next feedback for it will end that.
+var ErrNoProject = errors.New("no project is in it")
+
 // Load returns the project that a space belongs to, with the entry it was read
-// from, so that a change can require it unchanged.
+// from, so that a change can require it unchanged; ErrNoProject if there is none.
 func Load(ctx context.Context, space storage.Space) (Project, storage.Entry, error) {
 	entries, err := space.Get(ctx, projectKey)
 	if err != nil {
@@ -62,7 +66,7 @@ func Load(ctx context.Context, space storage.Space) (Project, storage.Entry, err
 	}
 	var p Project
 	if !entries[0].Exists() {
-		return p, entries[0], fmt.Errorf("read project: space %s holds none", space.Name())
+		return p, entries[0], fmt.Errorf("read project of space %s: %w", space.Name(), ErrNoProject)
 	}
 	return p, entries[0], storage.GetJSON(entries[0], &p)
 }

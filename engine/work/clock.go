@@ -38,13 +38,13 @@ func cut(now, t time.Time) time.Time {
 	return t.UTC().Round(0)
 }
 
-// backoff is how long to wait after the n-th try (n ≥ 1) that came to nothing:
+// backoff is how long to wait after the n-th try that came to nothing:
 // exponential with full jitter, a random part of least·2^(n-1) that is never
 // more than most (the "full jitter" of M. Brooker, "Exponential Backoff And
 // Jitter", AWS Architecture Blog, 2015). random is in [0, 1).
 func backoff(n int, least, most time.Duration, random float64) time.Duration {
 	d := most
-	if shift := n - 1; shift < 32 && least<<shift < most && least<<shift > 0 {
+	if shift := max(n-1, 0); shift < 32 && least<<shift < most && least<<shift > 0 {
 		d = least << shift
 	}
 	return time.Duration(random * float64(d))

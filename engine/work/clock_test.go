@@ -10,7 +10,7 @@ func TestBackoffGrowsToItsLimit(t *testing.T) {
 		n    int
 		want time.Duration
 	}{
-		{1, time.Second}, {2, 2 * time.Second}, {3, 4 * time.Second}, {10, 512 * time.Second},
+		{-7, time.Second}, {0, time.Second}, {1, time.Second}, {2, 2 * time.Second}, {3, 4 * time.Second}, {10, 512 * time.Second},
 		{11, 15 * time.Minute}, {40, 15 * time.Minute}, {64, 15 * time.Minute}, {1 << 30, 15 * time.Minute},
 	} {
 		if got := backoff(c.n, time.Second, 15*time.Minute, 1); got != c.want {

@@ -2,26 +2,11 @@ package work
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"slices"
 	"time"
 
-	"github.com/soulcaster/soulcaster/engine/project"
 	"github.com/soulcaster/soulcaster/engine/storage"
 )
-
-// How long the workers stop after the store failed: twice as long each time.
-const (
-	minPause = 100 * time.Millisecond
-	maxPause = 5 * time.Second
-)
-
-// grace is how long, at the end of a drain, cancelled handlers have at most to
-// return, and after that the recording of their ends.
-const grace = 2 * time.Second
-
-var errDrained = errors.New("the process is stopping")
 
 // dispatcher decides what is worked on next. Its fields belong to the goroutine
 // of run; items run in goroutines of their own and report when they ended.
@@ -44,39 +29,6 @@ type dispatcher struct {
 	down  time.Duration    // the last pause; 0 while the store answers
 	pause <-chan time.Time // ends the pause; nil without one
 	dull  map[string]bool  // kinds without a handler that were named in the log
-}
-
-// tenant is an installation with work.
-type tenant struct {
-	installation int64
-	places       []*place
-	turn         int // which place is next
-	running      int
-}
-
-// place is a space that may have something due.
-type place struct {
-	name     string
-	tenant   *tenant
-	space    storage.Space // nil until it was opened
-	lookAt   time.Time     // when to look there again
-	hint     uint64        // the version of its hint that is accounted for
-	after    string        // the due entry after which the next look starts
-	ready    []candidate   // what the last look found
-	inFlight map[string]bool
-	claims   map[string]sighting // of others, by key
-}
-
-// candidate is a key that may be claimed.
-type candidate struct {
-	key  string
-	void uint64 // the version of the run entry whose claim was found void; else 0
-}
-
-// sighting is when this process first saw a claim.
-type sighting struct {
-	version uint64
-	at      time.Time
 }
 
 // finished is the end of an item; err is set if the store failed.
@@ -134,7 +86,7 @@ func (d *dispatcher) fill(ctx context.Context) error {
 			return err
 		}
 		d.poll = false
-		d.recover()
+		d.resume()
 	}
 	for d.running < d.q.o.Workers && ctx.Err() == nil {
 		p, c, err := d.pick(ctx)
@@ -258,70 +210,6 @@ func (d *dispatcher) finish(f finished) {
 	}
 }
 
-// setAside leaves a space alone for a while, so that what is wrong with one
-// tenant's data is not everybody's trouble.
-func (d *dispatcher) setAside(p *place, err error) {
-	d.q.o.Log.Error().Err(err).Str("project", p.name).Msg("work is set aside for a while")
-	p.ready, p.lookAt = nil, d.q.o.Now().Add(d.q.o.Poll)
-}
-
-// storeAway reports whether an error says that the store does not answer.
-func storeAway(err error) bool {
-	return errors.Is(err, storage.ErrUnavailable) || errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled)
-}
-
-// fail stops the workers for a while, because the store failed.
-func (d *dispatcher) fail(err error) {
-	if d.pause != nil {
-		return
-	}
-	if d.down == 0 {
-		d.q.o.Log.Error().Err(err).Msg("workers wait for the store")
-	}
-	d.q.setReady(err)
-	d.down = min(max(2*d.down, minPause), maxPause)
-	d.pause = time.After(d.down/2 + time.Duration(d.q.o.Rand()*float64(d.down/2)))
-}
-
-// recover notes that the store answers.
-func (d *dispatcher) recover() {
-	if d.down > 0 {
-		d.q.o.Log.Info().Msg("the store is back, workers go on")
-	}
-	d.down = 0
-	d.q.setReady(nil)
-}
-
-// place returns what is known of a space, making it known.
-func (d *dispatcher) place(name string) *place {
-	if p := d.places[name]; p != nil {
-		return p
-	}
-	installation := project.Installation(name)
-	i := slices.IndexFunc(d.tenants, func(t *tenant) bool { return t.installation == installation })
-	if i < 0 {
-		i = len(d.tenants)
-		d.tenants = append(d.tenants, &tenant{installation: installation})
-	}
-	p := &place{name: name, tenant: d.tenants[i], inFlight: map[string]bool{}, claims: map[string]sighting{}}
-	p.tenant.places = append(p.tenant.places, p)
-	d.places[name] = p
-	return p
-}
-
-// forget drops a space that has nothing due.
-func (d *dispatcher) forget(p *place) {
-	if len(p.inFlight) > 0 {
-		return // the end of the last item brings it back here
-	}
-	delete(d.places, p.name)
-	p.tenant.places = slices.DeleteFunc(p.tenant.places, func(o *place) bool { return o == p })
-}
-
-func (d *dispatcher) forgetTenants() {
-	d.tenants = slices.DeleteFunc(d.tenants, func(t *tenant) bool { return len(t.places) == 0 })
-}
-
 // readHints marks the spaces whose hints are new. It reads one page of them; the
 // next call goes on from there.
 func (d *dispatcher) readHints(ctx context.Context) error {
@@ -350,40 +238,4 @@ func (d *dispatcher) readHints(ctx context.Context) error {
 		}
 	}
 	return nil
-}
-
-// drain waits for the items that run, then cancels them.
-func (d *dispatcher) drain() error {
-	defer d.abandon()
-	d.q.setReady(errDrained)
-	if d.await(d.q.o.Drain) {
-		return nil
-	}
-	d.cancel(errDrained)
-	if d.await(min(grace, d.q.o.Drain)) {
-		return nil
-	}
-	d.abandon()
-	if d.await(min(grace, d.q.o.Drain)) {
-		return nil
-	}
-	return fmt.Errorf("drain work: %d items did not stop", d.running)
-}
-
-// await reports whether all items ended in the time given.
-func (d *dispatcher) await(most time.Duration) bool {
-	t := time.NewTimer(most)
-	defer t.Stop()
-	for d.running > 0 {
-		select {
-		case f := <-d.finished:
-			d.running--
-			if f.err != nil {
-				d.q.o.Log.Warn().Err(f.err).Str("project", f.place.name).Str("work", f.key).Msg("the end of work was not recorded; it is done again")
-			}
-		case <-t.C:
-			return false
-		}
-	}
-	return true
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -61,9 +62,12 @@ func TestWorkAddedWhileItIsDoneIsDoneAgain(t *testing.T) {
 			{"done", time.Time{}, nil},
 			{"again later", time.Now().Add(time.Hour), nil},
 			{"dead", time.Time{}, work.Dead(errors.New("no such thing"))},
+			{"the last failure", time.Time{}, errors.New("it is broken")},
 		} {
 			t.Run(c.name, func(t *testing.T) {
-				q := work.New(db, db, quick(t))
+				o := quick(t)
+				o.MaxAttempts = 1
+				q := work.New(db, db, o)
 				begun, end := make(chan int), make(chan bool)
 				calls := 0
 				q.Handle("issue", func(context.Context, work.Item) (time.Time, error) {
@@ -250,6 +254,60 @@ func TestRetryAndDrop(t *testing.T) {
 				if err := change.do(t.Context(), s, key); !errors.Is(err, work.ErrNotFound) {
 					t.Errorf("%s of nothing: %v", change.name, err)
 				}
+			}
+		}
+	})
+}
+
+func TestADeadLetterThatIsAddedAgainLives(t *testing.T) {
+	onEveryStore(t, func(t *testing.T, w world) {
+		db := w.connect(t)
+		q := work.New(db, db, quick(t))
+		var answer atomic.Pointer[error]
+		q.Handle("issue", func(context.Context, work.Item) (time.Time, error) {
+			if err := answer.Load(); err != nil {
+				return time.Time{}, work.Dead(*err)
+			}
+			return time.Time{}, nil
+		})
+		gone := errors.New("gone")
+		answer.Store(&gone)
+		s := create(t, db, space1)
+		add(t, s, "issue/1")
+		start(t, q)
+		eventually(t, "it is dead", func() bool { return status(t, s, "issue/1").State == work.Died })
+		answer.Store(nil)
+		add(t, s, "issue/1")
+		q.Wake(space1)
+		atRest(t, db, space1) // and its letter is gone
+	})
+}
+
+// What a look found may be put off by another process before it is claimed.
+func TestWhatIsNotDueAnyMoreIsNotDone(t *testing.T) {
+	onEveryStore(t, func(t *testing.T, w world) {
+		db := w.connect(t)
+		o := quick(t)
+		o.Workers, o.Rand = 1, func() float64 { return 0 }
+		q := work.New(db, db, o)
+		s := create(t, db, space1)
+		add(t, s, "issue/1", "issue/2")
+		calls := make(chan string, 10)
+		q.Handle("issue", func(ctx context.Context, it work.Item) (time.Time, error) {
+			calls <- it.Key
+			var b storage.Batch
+			b.SetJSON("work/due/issue/2", map[string]time.Time{"at": time.Now().Add(time.Hour)})
+			work.Add(&b, "probe")
+			return time.Time{}, s.Apply(ctx, &b)
+		})
+		q.Handle("probe", func(_ context.Context, it work.Item) (time.Time, error) {
+			calls <- it.Key
+			return time.Time{}, nil
+		})
+		start(t, q)
+		for _, want := range []string{"issue/1", "probe"} {
+			if got := receive(t, calls, want); got != want {
+				t.Errorf("did %s, want %s", got, want)
 			}
 		}
 	})

@@ -193,6 +193,54 @@ func TestTheClaimOfADeadProcessIsTakenOverAfterItsLease(t *testing.T) {
 	})
 }
 
+func TestRetryOfWhatRunsDoesNotLetOthersIn(t *testing.T) {
+	onEveryStore(t, func(t *testing.T, w world) {
+		l := newLedger()
+		begun, end, probe := make(chan int), make(chan bool), make(chan bool)
+		var queues []*work.Queue
+		for range 2 {
+			db := w.connect(t)
+			q := work.New(db, db, quick(t))
+			q.Handle("issue", l.handle(func(ctx context.Context, _ work.Item, call int) (time.Time, error) {
+				begun <- call
+				select {
+				case <-end:
+				case <-ctx.Done():
+				}
+				return time.Time{}, ctx.Err()
+			}))
+			q.Handle("probe", func(context.Context, work.Item) (time.Time, error) {
+				probe <- true
+				return time.Time{}, nil
+			})
+			queues = append(queues, q)
+			start(t, q)
+		}
+		db := w.connect(t)
+		s := create(t, db, space1)
+		if err := l.raise(t.Context(), s, "issue/1"); err != nil {
+			t.Fatal(err)
+		}
+		queues[0].Wake(space1)
+		receive(t, begun, "the call")
+		if err := work.Retry(t.Context(), s, "issue/1"); err != nil {
+			t.Fatal(err)
+		}
+		for range 5 { // looks of both
+			add(t, s, "probe")
+			queues[0].Wake(space1)
+			receive(t, probe, "the probe")
+		}
+		end <- true
+		if got := receive(t, begun, "the call once more"); got != 2 {
+			t.Errorf("call %d", got)
+		}
+		end <- true
+		atRest(t, db, space1)
+		l.check(t, s, "issue/1")
+	})
+}
+
 func TestAnExclusiveStoreVoidsEarlierClaims(t *testing.T) {
 	db := openBolt(t)
 	s := create(t, db, space1)
@@ -228,6 +276,66 @@ func TestTheSweepFindsWorkWithoutHints(t *testing.T) {
 		atRest(t, db, space1)
 		add(t, s, "issue/2")
 		receive(t, did, "what was added without a word")
+		atRest(t, db, space1)
+	})
+}
+
+// A hint is taken away when nothing is due; work that is added at this very
+// moment must not lose its own.
+func TestAHintThatWasWrittenMeanwhileStays(t *testing.T) {
+	onEveryStore(t, func(t *testing.T, w world) {
+		db := w.connect(t)
+		s, app := create(t, db, space1), create(t, db, "app")
+		var did, added atomic.Bool
+		hook := func(ctx context.Context, point string) error {
+			if point != "commit.before:app" || !did.Load() || added.Swap(true) {
+				return nil
+			}
+			add(t, s, "issue/2")
+			var hint storage.Batch
+			hint.Set("hint/"+space1, []byte("{}"))
+			return app.Apply(ctx, &hint)
+		}
+		q := work.New(storage.Watched(db, hook), nil, quick(t))
+		second := make(chan bool)
+		q.Handle("issue", func(_ context.Context, it work.Item) (time.Time, error) {
+			if it.Key == "issue/2" {
+				second <- true
+			}
+			did.Store(true)
+			return time.Time{}, nil
+		})
+		add(t, s, "issue/1")
+		start(t, q)
+		receive(t, second, "what was added as the hint was taken away")
+		atRest(t, db, space1)
+	})
+}
+
+func TestATenantThatComesBackIsNoticed(t *testing.T) {
+	onEveryStore(t, func(t *testing.T, w world) {
+		db := w.connect(t)
+		q := work.New(db, db, quick(t))
+		begun, end := make(chan string), make(chan bool)
+		q.Handle("issue", func(_ context.Context, it work.Item) (time.Time, error) {
+			begun <- it.Key
+			<-end
+			return time.Time{}, nil
+		})
+		start(t, q)
+		add(t, create(t, db, space1), "issue/1")
+		q.Wake(space1)
+		receive(t, begun, "the work of the first tenant")
+		if err := db.Drop(t.Context(), space1); err != nil {
+			t.Fatal(err)
+		}
+		// The handler of the first one still runs, on a handle that is void.
+		add(t, create(t, db, space1), "issue/2")
+		q.Wake(space1)
+		if key := receive(t, begun, "the work of the second tenant"); key != "issue/2" {
+			t.Errorf("did %s", key)
+		}
+		close(end)
 		atRest(t, db, space1)
 	})
 }

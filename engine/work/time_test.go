@@ -43,6 +43,70 @@ func TestALeaseIsKeptWhileTheHandlerRuns(t *testing.T) {
 	})
 }
 
+func TestALeaseOutlivesAShortOutage(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		db := openBolt(t)
+		s := create(t, db, space1)
+		add(t, s, "issue/1")
+		var cut atomic.Bool
+		q := work.New(severed{db, &cut}, db, work.Options{Deadline: time.Hour})
+		calls := 0
+		q.Handle("issue", func(ctx context.Context, _ work.Item) (time.Time, error) {
+			calls++
+			select {
+			case <-time.After(10 * time.Minute):
+			case <-ctx.Done():
+				t.Errorf("cancelled: %v", context.Cause(ctx))
+			}
+			return time.Time{}, nil
+		})
+		start(t, q)
+		time.Sleep(5*time.Minute + 5*time.Second)
+		cut.Store(true)
+		time.Sleep(14 * time.Second)
+		if q.Ready() == nil {
+			t.Error("ready without a store")
+		}
+		cut.Store(false)
+		time.Sleep(5 * time.Second)
+		if err := q.Ready(); err != nil {
+			t.Errorf("not ready soon after the outage: %v", err)
+		}
+		time.Sleep(time.Hour)
+		synctest.Wait()
+		if left := leftovers(t, db, space1); calls != 1 || len(left) > 0 {
+			t.Errorf("called %d times, left %q", calls, left)
+		}
+	})
+}
+
+func TestOthersFindWorkWhoseHintCouldNotBeWritten(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		db := openBolt(t)
+		s := create(t, db, space1)
+		var cut atomic.Bool
+		teller := work.New(severed{db, &cut}, nil, work.Options{})
+		start(t, teller)
+		q := work.New(db, nil, work.Options{Sweep: time.Hour})
+		done := make(chan bool, 1)
+		q.Handle("issue", func(context.Context, work.Item) (time.Time, error) {
+			done <- true
+			return time.Time{}, nil
+		})
+		start(t, q)
+		time.Sleep(time.Minute)
+		add(t, s, "issue/1")
+		cut.Store(true)
+		teller.Wake(space1)
+		time.Sleep(20 * time.Second)
+		cut.Store(false)
+		from := time.Now()
+		if <-done; time.Since(from) > 21*time.Second {
+			t.Errorf("found %v after the outage", time.Since(from))
+		}
+	})
+}
+
 func TestALostLeaseCancelsTheHandlerBeforeOthersBegin(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		db := openBolt(t)

@@ -1,20 +1,35 @@
 package ingest
 
 import (
+	"compress/flate"
 	"compress/gzip"
 	"errors"
 	"fmt"
 	"io"
 	"mime"
 	"net/http"
+	"os"
 	"strings"
+	"time"
 )
 
-// What one request may carry, in bytes, after decompression.
-const (
-	signedBytes = 1 << 20  // signed webhooks
-	reportBytes = 10 << 20 // reports and listings
-)
+// form is what a route's bodies may be.
+type form struct {
+	bytes  int64         // after decompression
+	arrive time.Duration // how long the body may take to arrive
+	store  time.Duration // how long it may take to be stored
+	media  []string      // content types; a request that names none means the first
+}
+
+// Sentry gives up after a second: what takes longer is a store in trouble, and
+// is stored all the same if it can be, because Sentry does not send it again.
+func signedForm() form {
+	return form{1 << 20, 5 * time.Second, 8 * time.Second, []string{"application/json"}}
+}
+
+func keyedForm(media ...string) form {
+	return form{10 << 20, 20 * time.Second, 15 * time.Second, media}
+}
 
 // refusal is a request that is answered with an error.
 type refusal struct {
@@ -26,7 +41,7 @@ func (e *refusal) Error() string { return e.message }
 
 // contentType returns the media type of the request if it is one of those
 // wanted; a missing one counts as the first.
-func contentType(r *http.Request, wanted ...string) (string, error) {
+func contentType(r *http.Request, wanted []string) (string, error) {
 	header := r.Header.Get("Content-Type")
 	if header == "" {
 		return wanted[0], nil
@@ -40,54 +55,71 @@ func contentType(r *http.Request, wanted ...string) (string, error) {
 		}
 	}
 	return "", &refusal{http.StatusUnsupportedMediaType,
-		fmt.Sprintf("content type %q: send %s", header, strings.Join(wanted, " or "))}
+		fmt.Sprintf("content type %.100q: send %s", header, strings.Join(wanted, " or "))}
 }
 
-// body reads the request's body, decompressed, up to limit bytes.
-func body(w http.ResponseWriter, r *http.Request, limit int64) ([]byte, error) {
-	var in io.Reader = http.MaxBytesReader(w, r.Body, limit)
+// body reads the request's body, decompressed, in the time and up to the size
+// that the form allows.
+func body(w http.ResponseWriter, r *http.Request, f form) ([]byte, error) {
+	// Connections that cannot have a deadline exist in tests alone. It stays when
+	// the reading fails, because net/http waits for the rest of a body then; once
+	// all is read it would end the request's context while that is stored.
+	conn := http.NewResponseController(w)
+	_ = conn.SetReadDeadline(time.Now().Add(f.arrive))
+	data, err := f.read(w, r)
+	if err == nil {
+		_ = conn.SetReadDeadline(time.Time{})
+	}
+	return data, err
+}
+
+func (f form) read(w http.ResponseWriter, r *http.Request) ([]byte, error) {
+	var in io.Reader = http.MaxBytesReader(w, r.Body, f.bytes)
 	switch encoding := strings.ToLower(strings.TrimSpace(r.Header.Get("Content-Encoding"))); encoding {
 	case "", "identity":
 	case "gzip", "x-gzip":
 		unzip, err := gzip.NewReader(in)
 		if err != nil {
-			return nil, unreadable(err, limit)
+			return nil, f.unreadable(err)
 		}
 		defer unzip.Close()
 		in = unzip
 	default:
-		return nil, &refusal{http.StatusUnsupportedMediaType, fmt.Sprintf("content encoding %q: send gzip or none", encoding)}
+		return nil, &refusal{http.StatusUnsupportedMediaType, fmt.Sprintf("content encoding %.100q: send gzip or none", encoding)}
 	}
-	data, err := io.ReadAll(io.LimitReader(in, limit+1))
+	data, err := io.ReadAll(io.LimitReader(in, f.bytes+1))
 	if err != nil {
-		return nil, unreadable(err, limit)
+		return nil, f.unreadable(err)
 	}
-	if int64(len(data)) > limit {
-		return nil, tooLarge(limit)
+	if int64(len(data)) > f.bytes {
+		return nil, f.tooLarge()
 	}
 	return data, nil
 }
 
-func unreadable(err error, limit int64) error {
+func (f form) unreadable(err error) error {
 	var large *http.MaxBytesError
 	if errors.As(err, &large) {
-		return tooLarge(limit)
+		return f.tooLarge()
 	}
-	return &refusal{http.StatusBadRequest, "the body could not be read to its end: " + cause(err)}
+	return &refusal{http.StatusBadRequest, "the body could not be read to its end: " + f.cause(err)}
 }
 
 // cause names why a body could not be read without repeating any of it.
-func cause(err error) string {
+func (f form) cause(err error) string {
+	var corrupt flate.CorruptInputError
 	switch {
-	case errors.Is(err, gzip.ErrHeader), errors.Is(err, gzip.ErrChecksum):
+	case errors.Is(err, gzip.ErrHeader), errors.Is(err, gzip.ErrChecksum), errors.As(err, &corrupt):
 		return "it is not valid gzip"
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return fmt.Sprintf("it did not arrive within %d seconds", int(f.arrive.Seconds()))
 	case errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, io.EOF):
 		return "it ended early"
 	}
 	return "the connection broke"
 }
 
-func tooLarge(limit int64) error {
+func (f form) tooLarge() error {
 	return &refusal{http.StatusRequestEntityTooLarge,
-		fmt.Sprintf("the body is larger than %d MB (after decompression): send it in parts", limit>>20)}
+		fmt.Sprintf("the body is larger than %d MB (after decompression): send it in parts", f.bytes>>20)}
 }

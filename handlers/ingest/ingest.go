@@ -35,27 +35,15 @@ type Handler struct {
 	hash    func(installation int64, author string) string
 	now     func() time.Time
 
-	signed  chan struct{} // places for bodies of signedBytes
-	reports chan struct{} // places for bodies of reportBytes
+	small, large *places
 }
-
-// How many requests are read at once: together they bound the memory that
-// bodies can take to about 230 MB. Who finds no place is told to come again.
-const (
-	signedPlaces = 64
-	reportPlaces = 16
-)
-
-// maxItems is how many elements an answer lists.
-const maxItems = 1000
 
 // New returns the handler. hash turns an author into a keyed hash that is his
 // own within the installation.
 func New(sources Sources, taker Taker, hash func(installation int64, author string) string, now func() time.Time) *Handler {
 	return &Handler{
 		sources: sources, taker: taker, hash: hash, now: now,
-		signed:  make(chan struct{}, signedPlaces),
-		reports: make(chan struct{}, reportPlaces),
+		small: newPlaces(smallPlaces), large: newPlaces(largePlaces),
 	}
 }
 
@@ -68,15 +56,11 @@ func (h *Handler) Register(mux *http.ServeMux) {
 		"/ingest/feedback/{source}":        h.report,
 		"/ingest/manual/{source}":          h.report,
 	} {
-		mux.HandleFunc("POST "+path, func(w http.ResponseWriter, r *http.Request) {
+		handlers.Handle(mux, http.MethodPost, path, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			if err := serve(w, r); err != nil {
-				fail(w, r, err)
+				h.fail(w, r, err)
 			}
-		})
-		mux.HandleFunc(path, func(w http.ResponseWriter, r *http.Request) {
-			w.Header().Set("Allow", http.MethodPost)
-			handlers.Error(w, r, http.StatusMethodNotAllowed, "send feedback with POST")
-		})
+		}))
 	}
 }
 
@@ -86,22 +70,22 @@ func (h *Handler) sentry(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	data, done, err := h.read(w, r, h.signed, signedBytes)
-	if err != nil {
+	form := signedForm()
+	if _, err := contentType(r, form.media); err != nil {
 		return err
 	}
-	defer done()
-	if !signed(src.Secrets, data, r.Header.Get("Sentry-Hook-Signature")) {
-		return &refusal{http.StatusUnauthorized, "Sentry-Hook-Signature is missing or does not match: check the source's client secret"}
-	}
-	resource := r.Header.Get("Sentry-Hook-Resource")
-	if resource == "" {
-		return &refusal{http.StatusBadRequest, "the header Sentry-Hook-Resource is missing"}
-	}
-	reader := h.reader(src)
-	reader.Sent = hookTime(r)
-	readings, err := reader.Sentry(resource, data)
-	return h.take(w, r, src, readings, err)
+	return h.read(w, r, src, form, func(data []byte) ([]feedback.Reading, error) {
+		if !signed(src.Secrets, data, r.Header.Get("Sentry-Hook-Signature")) {
+			return nil, &refusal{http.StatusUnauthorized, "Sentry-Hook-Signature is missing or does not match: check the source's client secret"}
+		}
+		resource := r.Header.Get("Sentry-Hook-Resource")
+		if resource == "" {
+			return nil, &refusal{http.StatusBadRequest, "the header Sentry-Hook-Resource is missing"}
+		}
+		reader := h.reader(src)
+		reader.Sent = hookTime(r)
+		return reader.Sentry(resource, data)
+	})
 }
 
 // hookTime is the moment that Sentry says it sent the webhook, zero if it does
@@ -127,52 +111,52 @@ func (h *Handler) legacy(w http.ResponseWriter, r *http.Request) error {
 	if !oneOf(src.Secrets, r.PathValue("secret")) {
 		return &refusal{http.StatusUnauthorized, "the secret in the path is not one of the source's"}
 	}
-	data, done, err := h.read(w, r, h.signed, signedBytes)
-	if err != nil {
+	form := signedForm()
+	if _, err := contentType(r, form.media); err != nil {
 		return err
 	}
-	defer done()
-	readings, err := h.reader(src).SentryLegacy(data)
-	return h.take(w, r, src, readings, err)
+	return h.read(w, r, src, form, h.reader(src).SentryLegacy)
 }
 
 // reddit takes a thing, a listing or a page of comments.
 func (h *Handler) reddit(w http.ResponseWriter, r *http.Request) error {
-	return h.keyed(w, r, source.Reddit, []string{"application/json"},
-		func(reader *feedback.Reader, _ string, data []byte) ([]feedback.Reading, error) {
-			return reader.Reddit(data)
-		})
+	src, err := h.keyed(r, source.Reddit)
+	if err != nil {
+		return err
+	}
+	form := keyedForm("application/json")
+	if _, err := contentType(r, form.media); err != nil {
+		return err
+	}
+	return h.read(w, r, src, form, h.reader(src).Reddit)
 }
 
 // report takes reports: an object, an array, or one object a line.
 func (h *Handler) report(w http.ResponseWriter, r *http.Request) error {
-	return h.keyed(w, r, source.Feedback, []string{"application/json", "application/x-ndjson"},
-		func(reader *feedback.Reader, media string, data []byte) ([]feedback.Reading, error) {
-			return reader.Reports(media, data)
-		})
+	src, err := h.keyed(r, source.Feedback)
+	if err != nil {
+		return err
+	}
+	form := keyedForm("application/json", "application/x-ndjson")
+	media, err := contentType(r, form.media)
+	if err != nil {
+		return err
+	}
+	return h.read(w, r, src, form, func(data []byte) ([]feedback.Reading, error) {
+		return h.reader(src).Reports(media, data)
+	})
 }
 
-// keyed serves a route whose senders show an API key.
-func (h *Handler) keyed(w http.ResponseWriter, r *http.Request, kind source.Kind, media []string,
-	read func(*feedback.Reader, string, []byte) ([]feedback.Reading, error)) error {
+// keyed finds the source of a route whose senders show an API key.
+func (h *Handler) keyed(r *http.Request, kind source.Kind) (*source.Source, error) {
 	src, err := h.source(r, kind)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if !oneOf(src.Secrets, apiKey(r)) {
-		return &refusal{http.StatusUnauthorized, "the API key is missing or wrong: send it as Authorization: Bearer … or X-API-Key: …"}
+		return nil, &refusal{http.StatusUnauthorized, "the API key is missing or wrong: send it as Authorization: Bearer … or X-API-Key: …"}
 	}
-	sent, err := contentType(r, media...)
-	if err != nil {
-		return err
-	}
-	data, done, err := h.read(w, r, h.reports, reportBytes)
-	if err != nil {
-		return err
-	}
-	defer done()
-	readings, err := read(h.reader(src), sent, data)
-	return h.take(w, r, src, readings, err)
+	return src, nil
 }
 
 func (h *Handler) source(r *http.Request, kind source.Kind) (*source.Source, error) {
@@ -187,28 +171,6 @@ func noSource() error {
 	return &refusal{http.StatusNotFound, "there is no such source: check the address"}
 }
 
-// read reads the body in one of the places, which done gives back.
-func (h *Handler) read(w http.ResponseWriter, r *http.Request, places chan struct{}, limit int64) (data []byte, done func(), err error) {
-	select {
-	case places <- struct{}{}:
-	default:
-		return nil, nil, &refusal{http.StatusTooManyRequests, "too many requests at once: nothing was kept, send it again"}
-	}
-	done = func() { <-places }
-	if limit == signedBytes {
-		if _, err := contentType(r, "application/json"); err != nil {
-			done()
-			return nil, nil, err
-		}
-	}
-	data, err = body(w, r, limit)
-	if err != nil {
-		done()
-		return nil, nil, err
-	}
-	return data, done, nil
-}
-
 func (h *Handler) reader(src *source.Source) *feedback.Reader {
 	return &feedback.Reader{
 		SourceID: src.ID,
@@ -218,78 +180,57 @@ func (h *Handler) reader(src *source.Source) *feedback.Reader {
 	}
 }
 
-// answer is what the sender gets.
-type answer struct {
-	Accepted   int    `json:"accepted"`
-	Duplicates int    `json:"duplicates"`
-	Rejected   int    `json:"rejected"`
-	Items      []item `json:"items"`
-	Error      string `json:"error,omitempty"`
-	RequestID  string `json:"request_id"`
-}
-
-type item struct {
-	Index  int                  `json:"index"`
-	ID     *string              `json:"id"`
-	Status string               `json:"status"`
-	State  *string              `json:"state"`
-	Error  *feedback.FieldError `json:"error"`
-}
-
-// take stores what was read and answers.
-func (h *Handler) take(w http.ResponseWriter, r *http.Request, src *source.Source, readings []feedback.Reading, err error) error {
+// read reads the body, has it understood, stores what is in it and answers. It
+// holds one of the places all the while.
+func (h *Handler) read(w http.ResponseWriter, r *http.Request, src *source.Source, f form,
+	understand func([]byte) ([]feedback.Reading, error)) error {
+	done, err := h.placesFor(r).take(r.Context(), src.ID)
 	if err != nil {
-		return &refusal{http.StatusBadRequest, err.Error()}
+		return err
 	}
-	answers, err := h.taker.Take(r.Context(), src, readings)
+	defer done()
+	data, err := body(w, r, f)
+	if err != nil {
+		return err
+	}
+	readings, err := understand(data)
+	var nothing *feedback.BodyError
+	switch {
+	case errors.As(err, &nothing):
+		refuse(w, r, src, readings, nothing)
+		return nil
+	case err != nil:
+		return err
+	}
+	// A sender that has hung up has not taken back what it said.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), f.store)
+	defer cancel()
+	answers, err := h.taker.Take(ctx, src, readings)
 	if err != nil {
 		return fmt.Errorf("take %d readings for source %s: %w", len(readings), src.ID, err)
 	}
-	out := answer{Items: []item{}, RequestID: handlers.RequestID(r.Context())}
-	for _, a := range answers {
-		switch a.Status {
-		case intake.Accepted:
-			out.Accepted++
-		case intake.Duplicate:
-			out.Duplicates++
-		default:
-			out.Rejected++
-		}
-		if len(out.Items) < maxItems {
-			i := item{Index: a.Index, Status: string(a.Status), Error: a.Error}
-			if a.Status != intake.Rejected {
-				i.ID, i.State = &a.ID, &a.State
-			}
-			out.Items = append(out.Items, i)
-		}
-	}
-	zerolog.Ctx(r.Context()).Info().
-		Int64("installation", src.Installation).Str("source", src.ID).
-		Int("accepted", out.Accepted).Int("duplicates", out.Duplicates).Int("rejected", out.Rejected).
-		Msg("feedback taken in")
-	status := http.StatusAccepted
-	if out.Rejected > 0 && out.Rejected == len(answers) {
-		first := answers[0].Error
-		status = http.StatusBadRequest
-		out.Error = fmt.Sprintf("nothing of it could be read: element %d: %s: %s", answers[0].Index, first.Field, first.Message)
-	}
-	handlers.JSON(w, status, out)
+	accept(w, r, src, readings, answers)
 	return nil
 }
 
 // fail answers an error.
-func fail(w http.ResponseWriter, r *http.Request, err error) {
+func (h *Handler) fail(w http.ResponseWriter, r *http.Request, err error) {
 	var refused *refusal
 	switch {
 	case errors.As(err, &refused):
+		// A name that is no source's is not logged: it may be a secret in the wrong place.
+		if src, ok := h.sources.Source(r.Context(), r.PathValue("source")); ok {
+			zerolog.Ctx(r.Context()).Info().Int64("installation", src.Installation).Str("source", src.ID).
+				Int("status", refused.status).Msg("a request was refused")
+		}
 		if refused.status == http.StatusTooManyRequests {
 			handlers.RetryAfter(w, time.Second)
 		}
-		zerolog.Ctx(r.Context()).Info().Str("source", r.PathValue("source")).Int("status", refused.status).Msg("feedback refused: " + http.StatusText(refused.status))
 		handlers.Error(w, r, refused.status, refused.message)
 	case errors.Is(err, storage.ErrNoSpace):
 		handlers.Error(w, r, http.StatusNotFound, noSource().Error())
-	case errors.Is(err, storage.ErrUnavailable), errors.Is(err, storage.ErrConflict), errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
+	case errors.Is(err, storage.ErrUnavailable), errors.Is(err, storage.ErrConflict),
+		errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
 		zerolog.Ctx(r.Context()).Error().Err(err).Msg("feedback could not be stored")
 		handlers.Unavailable(w, r)
 	default:

@@ -27,35 +27,46 @@ func NewSetup() (h http.Handler, token string) {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /setup", s.serve)
 	mux.HandleFunc("GET /setup/style.css", func(w http.ResponseWriter, r *http.Request) {
-		http.ServeFileFS(w, r, assets, "assets/style.css")
+		if s.known(r) {
+			style(w, r)
+			return
+		}
+		notSetUp(w, r)
 	})
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, r *http.Request) {
 		handlers.JSON(w, http.StatusOK, map[string]string{"status": "ok"})
 	})
-	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
-		handlers.Error(w, r, http.StatusServiceUnavailable, "no GitHub App is set up yet: whoever runs this finds the address of the set-up page in its log")
-	})
+	mux.HandleFunc("/", notSetUp)
 	return mux, s.token
 }
 
+func notSetUp(w http.ResponseWriter, r *http.Request) {
+	handlers.Error(w, r, http.StatusServiceUnavailable, "no GitHub App is set up yet: whoever runs this finds the address of the set-up page in its log")
+}
+
 func (s *setup) serve(w http.ResponseWriter, r *http.Request) {
-	h := w.Header()
-	h.Set("Content-Security-Policy", "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'")
-	h.Set("X-Content-Type-Options", "nosniff")
-	h.Set("Referrer-Policy", "no-referrer")
-	h.Set("Cache-Control", "no-store")
-	if s.redeem(r.URL.Query().Get("token")) {
-		http.SetCookie(w, &http.Cookie{Name: setupCookie, Value: s.session, Path: "/setup", HttpOnly: true, SameSite: http.SameSiteStrictMode})
+	protect(w.Header())
+	// A HEAD is a program that looks where a link leads: the token is not for it.
+	if r.Method == http.MethodGet && s.redeem(r.URL.Query().Get("token")) {
+		http.SetCookie(w, &http.Cookie{
+			Name: setupCookie, Value: s.session, Path: "/setup", HttpOnly: true, SameSite: http.SameSiteLaxMode, // Strict would not survive a link from a log viewer
+			Secure: r.TLS != nil || r.Header.Get("X-Forwarded-Proto") == "https",
+		})
 		http.Redirect(w, r, "/setup", http.StatusSeeOther)
 		return
 	}
-	cookie, err := r.Cookie(setupCookie)
-	if err != nil || subtle.ConstantTimeCompare([]byte(cookie.Value), []byte(s.session)) != 1 {
+	if !s.known(r) {
 		handlers.Error(w, r, http.StatusForbidden, "the set-up page opens with the token from the app's log, once; restart the app for a new one")
 		return
 	}
-	h.Set("Content-Type", "text/html; charset=utf-8")
+	w.Header().Set("Content-Type", "text/html; charset=utf-8")
 	s.page.Execute(w, nil)
+}
+
+// known reports whether it is the browser that used the token.
+func (s *setup) known(r *http.Request) bool {
+	cookie, err := r.Cookie(setupCookie)
+	return err == nil && subtle.ConstantTimeCompare([]byte(cookie.Value), []byte(s.session)) == 1
 }
 
 // redeem reports whether the token is the one that opens the page, and uses it

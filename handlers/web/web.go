@@ -2,6 +2,7 @@ package web
 
 import (
 	"bytes"
+	"context"
 	"embed"
 	"errors"
 	"fmt"
@@ -52,18 +53,25 @@ func New(cfg Config, projects *project.Registry, actions *action.Log, now func()
 // Register adds the routes to the mux. Whatever no other route serves is not
 // found.
 func (p *Pages) Register(mux *http.ServeMux) {
-	mux.HandleFunc("GET /{$}", p.guard(p.overview))
-	mux.HandleFunc("GET /assets/style.css", p.guard(func(w http.ResponseWriter, r *http.Request) {
-		http.ServeFileFS(w, r, assets, "assets/style.css")
-	}))
+	handlers.Handle(mux, http.MethodGet, "/{$}", p.guard(p.overview))
+	handlers.Handle(mux, http.MethodGet, "/assets/style.css", p.guard(style))
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		handlers.Error(w, r, http.StatusNotFound, "there is nothing at this address")
 	})
 }
 
+func style(w http.ResponseWriter, r *http.Request) {
+	http.ServeFileFS(w, r, assets, "assets/style.css")
+}
+
+// pageWithin bounds how long the making of a page takes.
+const pageWithin = 20 * time.Second
+
 // overview serves the page.
 func (p *Pages) overview(w http.ResponseWriter, r *http.Request) {
-	v, err := p.look(r.Context(), r.URL.Query().Get("project"), r.URL.Query().Get("after"))
+	ctx, cancel := context.WithTimeout(r.Context(), pageWithin)
+	defer cancel()
+	v, err := p.look(ctx, r.URL.Query().Get("project"), r.URL.Query().Get("after"))
 	if err == nil {
 		var out bytes.Buffer
 		if err = p.page.Execute(&out, v); err == nil {
@@ -71,6 +79,10 @@ func (p *Pages) overview(w http.ResponseWriter, r *http.Request) {
 			w.Write(out.Bytes())
 			return
 		}
+	}
+	if errors.Is(err, errNoProject) {
+		handlers.Error(w, r, http.StatusNotFound, err.Error())
+		return
 	}
 	zerolog.Ctx(r.Context()).Error().Err(err).Msg("the page could not be made")
 	if errors.Is(err, storage.ErrUnavailable) {

@@ -1,0 +1,135 @@
+package intake
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/soulcaster/soulcaster/engine/feedback"
+	"github.com/soulcaster/soulcaster/engine/project"
+	"github.com/soulcaster/soulcaster/engine/source"
+	"github.com/soulcaster/soulcaster/engine/storage"
+	"github.com/soulcaster/soulcaster/engine/work"
+)
+
+// Sources finds a source by its id.
+type Sources interface {
+	Source(ctx context.Context, id string) (*source.Source, bool)
+}
+
+// Release is the handler of HeldWork: it moves held feedback whose project has a
+// route now to its project. Feedback is stored there before it is deleted here,
+// under the same id, so that a crash in between neither loses nor doubles it.
+func Release(projects *project.Registry, sources Sources, wake func(spaces ...string), now func() time.Time) work.Handler {
+	return func(ctx context.Context, it work.Item) (time.Time, error) {
+		installation := project.Installation(it.Space.Name())
+		after := ""
+		for {
+			entries, err := it.Space.Scan(ctx, heldPrefix, after, 100)
+			if err != nil {
+				return time.Time{}, fmt.Errorf("list held feedback: %w", err)
+			}
+			for _, e := range entries {
+				after = e.Key
+				var h Held
+				if err := storage.GetJSON(e, &h); err != nil {
+					return time.Time{}, err
+				}
+				src, ok := sources.Source(ctx, h.Feedback.Source)
+				if !ok || src.Installation != installation {
+					continue
+				}
+				name, ok := src.Route(h.Feedback.Project)
+				if !ok {
+					continue
+				}
+				repo, err := project.ParseRepo(name)
+				if err != nil {
+					return time.Time{}, work.Dead(err)
+				}
+				space, err := projects.Ensure(ctx, installation, repo)
+				if err != nil {
+					return time.Time{}, fmt.Errorf("open project %s: %w", repo, err)
+				}
+				switch err := move(ctx, it.Space, e.Key, space, now()); {
+				case errors.Is(err, storage.ErrConflict):
+					return now(), nil // it changes all the time: look again
+				case errors.Is(err, storage.ErrNoSpace):
+					projects.Forget(installation, repo)
+					return time.Time{}, err
+				case err != nil:
+					return time.Time{}, err
+				}
+				wake(space.Name())
+			}
+			if len(entries) < 100 {
+				return time.Time{}, nil
+			}
+		}
+	}
+}
+
+// move moves the feedback under a key of the installation's space to a project.
+func move(ctx context.Context, home storage.Space, key string, space storage.Space, now time.Time) (err error) {
+	for range tries {
+		var entries []storage.Entry
+		if entries, err = home.Get(ctx, key); err != nil {
+			return fmt.Errorf("read held feedback: %w", err)
+		}
+		if !entries[0].Exists() {
+			return nil
+		}
+		var h Held
+		if err = storage.GetJSON(entries[0], &h); err != nil {
+			return err
+		}
+		if err = settle(ctx, space, h.Feedback, now); err == nil {
+			var gone storage.Batch
+			gone.RequireEntry(entries[0])
+			gone.Delete(key)
+			err = home.Apply(ctx, &gone)
+		}
+		if !errors.Is(err, storage.ErrConflict) {
+			break
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("release held feedback: %w", err)
+	}
+	return nil
+}
+
+// settle stores what was held in its project, where some of it may be known: it
+// came again since the route was named, or the last move was cut short.
+func settle(ctx context.Context, space storage.Space, held feedback.Feedback, now time.Time) error {
+	known, entries, err := Load(ctx, space, held.ID)
+	if err != nil {
+		return err
+	}
+	f := &held
+	if known[0] != nil {
+		f = combine(held, known[0])
+	}
+	value, err := encode(f)
+	if err != nil {
+		return err
+	}
+	var b storage.Batch
+	b.RequireEntry(entries[0])
+	b.Set(entries[0].Key, value)
+	wait(&b, now, f.ID)
+	work.Add(&b, AssignWork)
+	return space.Apply(ctx, &b)
+}
+
+// combine folds what a project knows of a feedback into what was held of it,
+// which is the older. To combine again changes nothing: events are told apart by
+// their ids, and other counts are what Sentry says, of which the greater holds.
+func combine(held feedback.Feedback, known *feedback.Feedback) *feedback.Feedback {
+	for _, event := range known.Events {
+		held.Merge(feedback.Reading{Feedback: known, Event: event})
+	}
+	held.Merge(feedback.Reading{Feedback: known, Removed: known.Removed})
+	return &held
+}

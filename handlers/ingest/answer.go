@@ -1,0 +1,82 @@
+package ingest
+
+import (
+	"net/http"
+
+	"github.com/rs/zerolog"
+
+	"github.com/soulcaster/soulcaster/engine/feedback"
+	"github.com/soulcaster/soulcaster/engine/intake"
+	"github.com/soulcaster/soulcaster/engine/source"
+	"github.com/soulcaster/soulcaster/handlers"
+)
+
+// maxItems is how many elements an answer lists.
+const maxItems = 1000
+
+// answer is what the sender gets.
+type answer struct {
+	Accepted   int    `json:"accepted"`
+	Duplicates int    `json:"duplicates"`
+	Rejected   int    `json:"rejected"`
+	Items      []item `json:"items"` // in input order, the first maxItems
+	Error      string `json:"error,omitempty"`
+	RequestID  string `json:"request_id"`
+}
+
+type item struct {
+	Index  int                  `json:"index"`
+	ID     *string              `json:"id"`
+	Status intake.Status        `json:"status"`
+	State  *string              `json:"state"`
+	Error  *feedback.FieldError `json:"error"`
+}
+
+// accept answers 202: all that could be read is stored.
+func accept(w http.ResponseWriter, r *http.Request, src *source.Source, readings []feedback.Reading, answers []intake.Answer) {
+	out := answer{Items: []item{}, RequestID: handlers.RequestID(r.Context())}
+	for i, a := range answers {
+		switch a.Status {
+		case intake.Accepted:
+			out.Accepted++
+		case intake.Duplicate:
+			out.Duplicates++
+		default:
+			out.Rejected++
+		}
+		if len(out.Items) == maxItems {
+			continue
+		}
+		it := item{Index: a.Index, Status: a.Status, Error: a.Error}
+		if a.Status != intake.Rejected {
+			if note := readings[i].Note; note != "" {
+				a.State += "; " + note
+			}
+			it.ID, it.State = &a.ID, &a.State
+		}
+		out.Items = append(out.Items, it)
+	}
+	told(r, src, out).Msg("feedback taken in")
+	handlers.JSON(w, http.StatusAccepted, out)
+}
+
+// refuse answers 400: nothing could be read. The readings, if there are any, say
+// why of each element.
+func refuse(w http.ResponseWriter, r *http.Request, src *source.Source, readings []feedback.Reading, why *feedback.BodyError) {
+	out := answer{
+		Rejected: len(readings), Items: []item{}, RequestID: handlers.RequestID(r.Context()),
+		Error: "nothing of it could be read: " + why.Error(),
+	}
+	for _, reading := range readings[:min(len(readings), maxItems)] {
+		out.Items = append(out.Items, item{Index: reading.Index, Status: intake.Rejected, Error: reading.Err})
+	}
+	told(r, src, out).Msg("feedback could not be read")
+	handlers.JSON(w, http.StatusBadRequest, out)
+}
+
+// told begins the log's line about a request. What was sent is not in it.
+func told(r *http.Request, src *source.Source, out answer) *zerolog.Event {
+	return zerolog.Ctx(r.Context()).Info().
+		Int64("installation", src.Installation).Str("source", src.ID).
+		Int("accepted", out.Accepted).Int("duplicates", out.Duplicates).Int("rejected", out.Rejected)
+}

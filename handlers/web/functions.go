@@ -1,0 +1,62 @@
+package web
+
+import (
+	"fmt"
+	"html/template"
+	"slices"
+	"time"
+
+	"github.com/soulcaster/soulcaster/engine/feedback"
+	"github.com/soulcaster/soulcaster/engine/issue"
+)
+
+// functions are what the template may call.
+func (p *Pages) functions() template.FuncMap {
+	return template.FuncMap{
+		"percent": func(x *float64) string { return fmt.Sprintf("%.0f %%", 100**x) },
+		"ago": func(at time.Time) string {
+			switch d := p.now().Sub(at); {
+			case at.IsZero():
+				return "at an unknown time"
+			case d < time.Minute:
+				return "just now"
+			case d < time.Hour:
+				return fmt.Sprintf("%d min ago", int(d.Minutes()))
+			case d < 48*time.Hour:
+				return fmt.Sprintf("%d h ago", int(d.Hours()))
+			default:
+				return fmt.Sprintf("%d days ago", int(d.Hours()/24))
+			}
+		},
+		"stamp": func(at time.Time) string { return at.UTC().Format("2006-01-02 15:04:05") },
+		"plural": func(n int, one, many string) string {
+			if n == 1 {
+				return "1 " + one
+			}
+			return fmt.Sprintf("%d %s", n, many)
+		},
+		"tone": func(s issue.State) string {
+			switch s {
+			case issue.Filed, issue.Preview, issue.Ready:
+				return "good"
+			case issue.Blocked:
+				return "bad"
+			}
+			return "hold"
+		},
+	}
+}
+
+func kindName(k feedback.Kind) string {
+	switch k {
+	case feedback.Sentry:
+		return "error"
+	case feedback.Reddit:
+		return "post"
+	}
+	return "report"
+}
+
+func nonEmpty(all ...string) []string {
+	return slices.DeleteFunc(all, func(s string) bool { return s == "" })
+}
