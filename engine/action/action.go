@@ -16,8 +16,10 @@ import (
 
 const actionPrefix = "action/"
 
-// MaxBytes is the largest request, and the largest result, that is recorded.
-const MaxBytes = 64 << 10
+// MaxBytes is the largest request, and the largest result, that is recorded: room
+// for the longest body of an issue, every character of it escaped. Stored as JSON
+// text it still fits into a batch.
+const MaxBytes = 128 << 10
 
 // maxText bounds every other text of a record, in bytes; what is longer is cut.
 const maxText = 1000
