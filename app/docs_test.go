@@ -223,6 +223,49 @@ func TestDocsSettings(t *testing.T) {
 	}
 }
 
+var (
+	logged = regexp.MustCompile(`(?m)^\| (?:error|warn|info) \| (.*?) \|`)
+	metric = regexp.MustCompile(`soulcaster_[a-z_]+`)
+)
+
+// Every log message and every metric that operators are told to watch is one.
+func TestDocsSignals(t *testing.T) {
+	var source strings.Builder
+	err := filepath.WalkDir("..", func(path string, d fs.DirEntry, err error) error {
+		if err == nil && d.IsDir() && d.Name() == "node_modules" {
+			return fs.SkipDir
+		}
+		if err != nil || filepath.Ext(path) != ".go" || strings.HasSuffix(path, "_test.go") {
+			return err
+		}
+		text, err := os.ReadFile(path)
+		source.Write(text)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := 0
+	for _, p := range pages(t) {
+		for _, row := range logged.FindAllStringSubmatch(p.text, -1) {
+			for _, m := range inline.FindAllString(row[1], -1) {
+				message := strings.TrimSuffix(strings.Trim(m, "`"), "…")
+				if found++; !strings.Contains(source.String(), `Msg("`+message) {
+					t.Errorf("%s: nothing logs %q", p.path, message)
+				}
+			}
+		}
+		for _, name := range metric.FindAllString(p.text, -1) {
+			if found++; !strings.Contains(source.String(), `"`+name+`"`) {
+				t.Errorf("%s: there is no metric %s", p.path, name)
+			}
+		}
+	}
+	if found < 10 {
+		t.Errorf("%d signals are mentioned: are they looked for in the right way?", found)
+	}
+}
+
 // Every YAML example is the server's file or a repository's, and can be read.
 func TestDocsYAML(t *testing.T) {
 	found := map[bool]int{}

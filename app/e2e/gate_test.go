@@ -37,7 +37,7 @@ type call struct {
 	method, path string
 	owner        string // of the repository, if the path names one
 	body         string
-	status       int // 0: the app never saw an answer
+	status       int // of the answer; 0: the app saw none
 }
 
 // fault is something that goes wrong with some of the app's requests.
@@ -46,10 +46,9 @@ type fault struct {
 	path   *regexp.Regexp
 	times  int // how often yet
 
-	status int         // answered instead of asking the emulator; 0: it is asked,
+	status int         // answered instead of asking the emulator; 0: it is asked
 	header http.Header // of that answer
-	cut    bool        // and then the connection breaks instead of an answer
-	hold   chan struct{}
+	cut    bool        // the emulator does it, and the connection breaks instead of an answer
 }
 
 func newGate(t testing.TB, owners map[string]int64) *gate {
@@ -112,9 +111,6 @@ func (g *gate) serve(w http.ResponseWriter, r *http.Request, next http.Handler) 
 	}
 	answer := httptest.NewRecorder()
 	next.ServeHTTP(answer, r)
-	if f != nil && f.hold != nil {
-		<-f.hold
-	}
 	if f != nil && f.cut {
 		g.note(c)
 		panic(http.ErrAbortHandler)

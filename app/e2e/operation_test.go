@@ -86,12 +86,7 @@ func TestStoreAway(t *testing.T) {
 // TestNoStart: what cannot work is said at once, with the status for it.
 func TestNoStart(t *testing.T) {
 	t.Parallel()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	nobody := l.Addr().String()
-	l.Close()
+	const nobody = "127.0.0.1:1" // listens there, nor is given that port
 	w := started(t, newBolt(t), settings)
 	volatile := storagetest.Redis(t, "--appendonly", "no")
 	file := filepath.Join(w.dir, "file")

@@ -268,6 +268,29 @@ func TestDeletedIsTakenOut(t *testing.T) {
 	}
 }
 
+// Of a filed issue too: the record of what was sent goes, and the issue says it
+// no more.
+func TestDeletedIsTakenOutOfAnIssue(t *testing.T) {
+	w := world(t, true)
+	w.GitHub.Add(1, "acme/web", false)
+	one, live := 1, policy.Live
+	w.Settings = project.Settings{installation: {"acme/web": policy.File{Mode: &live, FileAfter: &policy.FileAfter{Posts: &one}}}}
+	w.Restart()
+	w.Take("reddit", post(w, `"title": "The export crashes", "selftext": "Zanzibar zanzibar, and then it crashes"`)...)
+	w.Settle()
+	if issues := w.GitHub.Issues(1); len(issues) != 1 || !strings.Contains(issues[0].Body, "Zanzibar") {
+		t.Fatalf("issues: %+v", issues)
+	}
+	w.Take("reddit", post(w, `"title": "The export crashes", "selftext": "[removed]"`)...)
+	w.Settle()
+	if found := grep(w, "zanzibar"); len(found) != 0 {
+		t.Errorf("still in %q", found)
+	}
+	if body := w.GitHub.Issues(1)[0].Body; strings.Contains(body, "Zanzibar") {
+		t.Errorf("the issue still says:\n%s", body)
+	}
+}
+
 func TestDeletedWhileHeld(t *testing.T) {
 	w := world(t, false)
 	route(w, "reddit", func(s *source.Source) { s.Repository = "" })
