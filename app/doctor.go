@@ -14,6 +14,7 @@ import (
 	"github.com/soulcaster/soulcaster/engine/github"
 	"github.com/soulcaster/soulcaster/engine/project"
 	"github.com/soulcaster/soulcaster/engine/storage/bolt"
+	"github.com/soulcaster/soulcaster/engine/upkeep"
 )
 
 // finding is what one check came to.
@@ -83,7 +84,11 @@ func checkStore(ctx context.Context, cfg *config.Config) finding {
 		return f
 	}
 	defer db.Close()
-	if _, err := keyring(ctx, cfg, db); err != nil {
+	app, err := db.Create(ctx, project.AppSpace)
+	if err == nil {
+		_, err = keyring(ctx, cfg, app)
+	}
+	if err != nil {
 		f.err = err
 		return f
 	}
@@ -200,6 +205,9 @@ func lacks(have map[string]string) error {
 	}
 	if have["metadata"] == "" {
 		missing = append(missing, "metadata: read")
+	}
+	if have["contents"] == "" {
+		missing = append(missing, "contents: read (without it "+upkeep.PolicyPath+" of a private repository cannot be read; the server's file can say the same)")
 	}
 	if len(missing) > 0 {
 		return fmt.Errorf("missing: %s", strings.Join(missing, ", "))

@@ -74,13 +74,10 @@ func openStore(ctx context.Context, cfg *config.Config) (db storage.DB, bell sto
 }
 
 // keyring opens the keys that hash authors and mark issues.
-func keyring(ctx context.Context, cfg *config.Config, db storage.DB) (*secret.Keyring, error) {
-	app, err := db.Create(ctx, project.AppSpace)
-	if err != nil {
-		return nil, fmt.Errorf("open the app's space: %w", err)
-	}
+func keyring(ctx context.Context, cfg *config.Config, app storage.Space) (*secret.Keyring, error) {
 	masters := cfg.SecretKeys
 	if len(masters) == 0 {
+		var err error
 		if masters, err = secret.LoadOrMake(cfg.Store.Path + ".key"); err != nil {
 			return nil, err
 		}
@@ -88,19 +85,46 @@ func keyring(ctx context.Context, cfg *config.Config, db storage.DB) (*secret.Ke
 	return secret.NewKeyring(ctx, app, masters)
 }
 
+// liveKey is set in the app's space of a store that was used live.
+const liveKey = "live"
+
+// claim notes that a store is used live, and keeps a preview away from one that
+// was: it would take the work of a live app that shares the store, and do nothing.
+func claim(ctx context.Context, app storage.Space, live bool) error {
+	entries, err := app.Get(ctx, liveKey)
+	if err != nil {
+		return fmt.Errorf("read the app's space: %w", err)
+	}
+	switch {
+	case live && !entries[0].Exists():
+		var b storage.Batch
+		b.Set(liveKey, nil)
+		if err := app.Apply(ctx, &b); err != nil {
+			return fmt.Errorf("write the app's space: %w", err)
+		}
+	case !live && entries[0].Exists():
+		return usagef("SOULCASTER_STORE was used live: a preview on it would take the live app's work; name another store for the preview, nothing was changed")
+	}
+	return nil
+}
+
 // assemble builds the app on an open store. host is nil in preview.
 func assemble(ctx context.Context, cfg *config.Config, db storage.DB, bell storage.Bell, exclusive bool, host *github.App, m mode, log zerolog.Logger) (*machine, error) {
 	now := time.Now
-	keys, err := keyring(ctx, cfg, db)
+	app, err := db.Create(ctx, project.AppSpace)
+	if err != nil {
+		return nil, fmt.Errorf("open the app's space: %w", err)
+	}
+	if err := claim(ctx, app, host != nil); err != nil {
+		return nil, err
+	}
+	keys, err := keyring(ctx, cfg, app)
 	if err != nil {
 		return nil, err
 	}
 	mac := func(space, text string) string { return keys.Hash(secret.Markers, space, text) }
 	sources := source.NewTable(cfg.Sources())
-	var begin func(*storage.Batch)
-	if host != nil {
-		begin = func(b *storage.Batch) { work.Add(b, upkeep.RepositoryWork) }
-	}
+	begin := func(b *storage.Batch) { work.Add(b, upkeep.RepositoryWork) }
 	projects := project.NewRegistry(db, serverPolicies(cfg), begin)
 
 	queue := work.New(db, bell, work.Options{Exclusive: exclusive, Log: log})
@@ -119,8 +143,18 @@ func assemble(ctx context.Context, cfg *config.Config, db storage.DB, bell stora
 	assigner := cluster.NewAssigner(embedder, sameProblem, strictness(projects), queue.Wake, now)
 	queue.Handle(intake.AssignWork, assigner.Handle)
 	// … and each cluster has an issue, …
-	keeper := issue.NewKeeper(issueHost(host), isChatter, projects, actions, mac, queue.Wake, now)
+	keeper := issue.NewKeeper(issueHost(host), isChatter, projects, sources, actions, mac, queue.Wake, now)
 	keeper.Register(queue)
+
+	// What is remembered of GitHub is kept in line with it.
+	var repositories upkeep.Repositories
+	var installed upkeep.Installations
+	if host != nil {
+		repositories, installed = host, host
+	}
+	queue.Handle(upkeep.RepositoryWork, upkeep.Repository(repositories, projects, actions, queue.Wake, now))
+	queue.Handle(upkeep.InstallationWork, upkeep.Installation(installed, app, projects, queue.Wake, now))
+	queue.Handle(upkeep.EraseWork, upkeep.Erase(projects))
 
 	mux := http.NewServeMux()
 	ingest.New(sources, taker, func(installation int64, author string) string {
@@ -130,8 +164,6 @@ func assemble(ctx context.Context, cfg *config.Config, db storage.DB, bell stora
 		// … which people talk to.
 		worker := command.NewWorker(host, projects, actions, mac, queue.Wake, now)
 		queue.Handle("command", worker.Handle)
-		queue.Handle(upkeep.RepositoryWork, upkeep.Repository(host, projects, actions, queue.Wake, now))
-		queue.Handle(upkeep.InstallationWork, upkeep.Installation(host, projects, queue.Wake, now))
 		hook, err := handlegithub.New(handlegithub.Config{
 			Secrets: reveal(cfg.GitHub.WebhookSecrets), Wake: queue.Wake, Now: now,
 		}, projects)
@@ -150,7 +182,7 @@ func assemble(ctx context.Context, cfg *config.Config, db storage.DB, bell stora
 	health(mux, db, queue)
 
 	for _, in := range cfg.Installations {
-		if err := install(ctx, projects, in.ID, host != nil, queue.Wake); err != nil {
+		if err := install(ctx, projects, in.ID, queue.Wake); err != nil {
 			return nil, err
 		}
 	}
@@ -164,16 +196,14 @@ func assemble(ctx context.Context, cfg *config.Config, db storage.DB, bell stora
 
 // install makes the space of an installation that the settings name, and makes
 // due what may have changed since the app last ran.
-func install(ctx context.Context, projects *project.Registry, id int64, live bool, wake func(...string)) error {
+func install(ctx context.Context, projects *project.Registry, id int64, wake func(...string)) error {
 	home, err := projects.Install(ctx, id)
 	if err != nil {
 		return err
 	}
 	var b storage.Batch
 	work.Add(&b, intake.HeldWork)
-	if live {
-		work.Add(&b, upkeep.InstallationWork)
-	}
+	work.Add(&b, upkeep.InstallationWork)
 	if err := home.Apply(ctx, &b); err != nil {
 		return fmt.Errorf("open installation %d: %w", id, err)
 	}

@@ -103,7 +103,9 @@ func (w *Worker) Handle(ctx context.Context, it work.Item) (time.Time, error) {
 	err = o.carryOut(ctx)
 	switch {
 	case errors.Is(err, github.ErrForbidden), errors.Is(err, github.ErrNotFound), errors.Is(err, github.ErrGone), errors.Is(err, github.ErrMoved):
-		return time.Time{}, work.Dead(err)
+		// GitHub will never let us answer, so there is nobody to tell but the log.
+		zerolog.Ctx(ctx).Error().Err(err).Str("comment", o.comment.URL).Msg("a command cannot be answered")
+		return time.Time{}, o.done(ctx, nil)
 	case errors.Is(err, storage.ErrConflict):
 		return w.now(), nil
 	case errors.Is(err, github.ErrSuspended), errors.Is(err, github.ErrUninstalled):
@@ -127,6 +129,9 @@ func (o *order) carryOut(ctx context.Context) error {
 	switch {
 	case may < github.Read:
 		return o.done(ctx, nil) // a stranger is not answered
+	case o.chatty(ctx):
+		zerolog.Ctx(ctx).Warn().Str("comment", o.comment.URL).Msg("too many commands on one issue in an hour: not answered")
+		return o.done(ctx, nil)
 	case result.Kind == Reply:
 		return o.answer(ctx, result.Reply, nil)
 	case may < command.Who:
@@ -145,11 +150,30 @@ func (o *order) carryOut(ctx context.Context) error {
 	if command.Name == "undo" {
 		return o.undo(ctx, cluster)
 	}
-	text, err := issue.Status(ctx, o.space, cluster, o.projects)
+	text, err := issue.Status(ctx, o.space, cluster)
 	if err != nil {
 		return err
 	}
 	return o.answer(ctx, text, nil)
+}
+
+// maxAnswers is how many commands on one issue are answered in an hour: whoever
+// may read a public repository can ask, and answers are notifications.
+const maxAnswers = 20
+
+// chatty reports whether this issue had its answers for the hour.
+func (o *order) chatty(ctx context.Context) bool {
+	entries, err := o.log.List(ctx, o.space, o.subject(), "", 4*maxAnswers)
+	if err != nil {
+		return false // what is wrong shows in the next step
+	}
+	answers := 0
+	for _, e := range entries {
+		if e.Kind == "command.reply" && e.What == string(action.Done) && o.now().Sub(e.At) < time.Hour {
+			answers++
+		}
+	}
+	return answers >= maxAnswers
 }
 
 // react shows that the command was seen, before anything else is done.

@@ -101,6 +101,23 @@ func TestOldCommandIsNotObeyed(t *testing.T) {
 	}
 }
 
+func TestAnswersHaveALimit(t *testing.T) {
+	w := world(t)
+	for i := range 30 {
+		say(w, int64(i+1), "reader", "/soulcaster help")
+		w.Settle()
+	}
+	if n := len(w.GitHub.Comments(7, 1)); n != 20 {
+		t.Errorf("%d answers in an hour, want 20", n)
+	}
+	w.Pass(2 * time.Hour)
+	say(w, 99, "reader", "/soulcaster help")
+	w.Settle()
+	if n := len(w.GitHub.Comments(7, 1)); n != 21 {
+		t.Errorf("%d answers after the hour, want 21", n)
+	}
+}
+
 func TestUndoTakesBackOneActAtATime(t *testing.T) {
 	w := world(t)
 	first := w.GitHub.Issues(7)[0].Body

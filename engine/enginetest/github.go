@@ -270,6 +270,19 @@ func (g *GitHub) EditIssue(_ context.Context, at github.At, number int, e github
 	return issue, err
 }
 
+// Revise changes an issue as revise says.
+func (g *GitHub) Revise(ctx context.Context, at github.At, number int, revise func(now github.Issue) (github.Edit, error)) (github.Issue, error) {
+	i, err := g.GetIssue(ctx, at, number)
+	if err != nil {
+		return i, err
+	}
+	e, err := revise(i)
+	if err != nil || e == (github.Edit{}) {
+		return i, err
+	}
+	return g.EditIssue(ctx, at, number, e)
+}
+
 // OwnIssuesSince lists the App's issues.
 func (g *GitHub) OwnIssuesSince(_ context.Context, at github.At, since time.Time) ([]github.Issue, error) {
 	g.mu.Lock()

@@ -104,10 +104,7 @@ func (w *World) open() {
 		return w.Hook(point)
 	}
 	w.DB = storage.Watched(file, hook)
-	var begin func(*storage.Batch)
-	if w.GitHub != nil {
-		begin = func(b *storage.Batch) { work.Add(b, upkeep.RepositoryWork) }
-	}
+	begin := func(b *storage.Batch) { work.Add(b, upkeep.RepositoryWork) }
 	w.Projects = project.NewRegistry(w.DB, w.Settings, begin)
 	w.Actions = action.New(action.Options{Now: w.Now, Hook: hook})
 	w.Intake = intake.New(w.Projects, issue.Standings{}, wake, w.Now)
@@ -116,14 +113,21 @@ func (w *World) open() {
 	w.handlers = make(map[string]work.Handler)
 	w.Handle(intake.HeldWork, intake.Release(w.Projects, w.Sources, wake, w.Now))
 	w.Handle(intake.AssignWork, cluster.NewAssigner(w.Embedder, nil, w.strictness, wake, w.Now).Handle)
-	if w.GitHub == nil {
-		issue.NewKeeper(nil, w.Judge, w.Projects, w.Actions, mac, wake, w.Now).Register(w)
-		return
+	app, err := w.DB.Create(w.T.Context(), project.AppSpace)
+	if err != nil {
+		w.T.Fatal(err)
 	}
-	issue.NewKeeper(w.GitHub, w.Judge, w.Projects, w.Actions, mac, wake, w.Now).Register(w)
-	w.Handle("command", command.NewWorker(w.GitHub, w.Projects, w.Actions, mac, wake, w.Now).Handle)
-	w.Handle(upkeep.RepositoryWork, upkeep.Repository(w.GitHub, w.Projects, w.Actions, wake, w.Now))
-	w.Handle(upkeep.InstallationWork, upkeep.Installation(w.GitHub, w.Projects, wake, w.Now))
+	var host issue.Host
+	var repositories upkeep.Repositories
+	var installations upkeep.Installations
+	if w.GitHub != nil {
+		host, repositories, installations = w.GitHub, w.GitHub, w.GitHub
+		w.Handle("command", command.NewWorker(w.GitHub, w.Projects, w.Actions, mac, wake, w.Now).Handle)
+	}
+	issue.NewKeeper(host, w.Judge, w.Projects, w.Sources, w.Actions, mac, wake, w.Now).Register(w)
+	w.Handle(upkeep.RepositoryWork, upkeep.Repository(repositories, w.Projects, w.Actions, wake, w.Now))
+	w.Handle(upkeep.InstallationWork, upkeep.Installation(installations, app, w.Projects, wake, w.Now))
+	w.Handle(upkeep.EraseWork, upkeep.Erase(w.Projects))
 }
 
 func wake(...string) {}

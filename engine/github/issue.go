@@ -103,8 +103,45 @@ type Edit struct {
 	StateReason *string // with State: completed, not_planned, reopened
 }
 
-// EditIssue changes an issue and returns it as it is then. ErrNotKept says that
-// GitHub accepted a new body and has another one.
+// Revise reads an issue, asks revise what to change about it as it is now, and
+// changes that, all within one turn of the installation's writes: what people
+// write between the two is what they write within a moment. An error of revise is
+// returned as it is, and nothing is changed; an empty Edit changes nothing.
+// It returns the issue as it is then. ErrNotKept says that GitHub accepted a new
+// body and has another one.
+func (a *App) Revise(ctx context.Context, at At, number int, revise func(now Issue) (Edit, error)) (issue Issue, err error) {
+	what := fmt.Sprintf("edit issue %s#%d", at.Repo, number)
+	var e Edit
+	var refused error
+	err = a.write(ctx, at, write, what, func(c *github.Client, r project.Repo) (*github.Response, error) {
+		i, resp, err := c.Issues.Get(ctx, r.Owner, r.Name, number)
+		if err != nil {
+			return resp, err
+		}
+		issue = anIssue(i)
+		if e, refused = revise(issue); refused == nil && e.Body != nil {
+			refused = fits(*e.Body)
+		}
+		if refused != nil || e == (Edit{}) {
+			return resp, nil
+		}
+		i, resp, err = c.Issues.Edit(ctx, r.Owner, r.Name, number, &github.IssueRequest{
+			Title: e.Title, Body: e.Body, State: e.State, StateReason: e.StateReason,
+		})
+		issue = anIssue(i)
+		return resp, err
+	})
+	switch {
+	case err != nil:
+		return Issue{}, err
+	case refused != nil:
+		return issue, refused
+	}
+	return a.verify(ctx, at, number, e, issue)
+}
+
+// EditIssue changes an issue, whatever it is now, and returns it as it is then.
+// ErrNotKept says that GitHub accepted a new body and has another one.
 func (a *App) EditIssue(ctx context.Context, at At, number int, e Edit) (issue Issue, err error) {
 	what := fmt.Sprintf("edit issue %s#%d", at.Repo, number)
 	if e.Body != nil {
@@ -122,16 +159,21 @@ func (a *App) EditIssue(ctx context.Context, at At, number int, e Edit) (issue I
 	if err != nil {
 		return Issue{}, err
 	}
+	return a.verify(ctx, at, number, e, issue)
+}
+
+// verify makes sure that an edit that GitHub accepted was kept.
+func (a *App) verify(ctx context.Context, at At, number int, e Edit, issue Issue) (Issue, error) {
 	if e.Body == nil || sameText(issue.Body, *e.Body) {
 		return issue, nil
 	}
 	// The answer to the edit may be older than the edit: ask before complaining.
-	issue, err = a.GetIssue(ctx, at, number)
+	issue, err := a.GetIssue(ctx, at, number)
 	if err != nil {
 		return Issue{}, err
 	}
 	if !sameText(issue.Body, *e.Body) {
-		return issue, fmt.Errorf("%s: %w", what, ErrNotKept)
+		return issue, fmt.Errorf("edit issue %s#%d: %w", at.Repo, number, ErrNotKept)
 	}
 	return issue, nil
 }

@@ -47,6 +47,9 @@ func TestEncodeShortens(t *testing.T) {
 					t.Errorf("link %d: %s without its newest call", i, e.Type)
 				}
 			}
+			if c.chain == nil && len(data) > 2*feedback.MaxBody {
+				t.Errorf("%d bytes for a text of %d", len(data), feedback.MaxBody)
+			}
 			want := 0
 			for _, e := range c.chain {
 				want += len(e.Frames)

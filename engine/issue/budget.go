@@ -1,6 +1,7 @@
 package issue
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -20,6 +21,8 @@ import (
 type Candidate struct {
 	Hurt Hurt `json:"hurt"`
 	Live bool `json:"live"` // for a real issue, not for a preview
+	// Since when it waits.
+	Since time.Time `json:"since"`
 }
 
 // Spent is how many places of a day's budget were given.
@@ -28,7 +31,7 @@ type Spent struct {
 	Preview int `json:"preview"`
 }
 
-// maxCandidates bounds how many are compared at a time.
+// maxCandidates bounds how many are kept in mind at a time, of all that wait.
 const maxCandidates = 2000
 
 // Feedback that arrives in a flood is grouped first, so that places go to what
@@ -55,7 +58,7 @@ func (k *Keeper) file(ctx context.Context, it work.Item) (time.Time, error) {
 	}
 	if todo, err := intake.Waiting(ctx, it.Space, 1); err != nil {
 		return time.Time{}, err
-	} else if len(todo) > 0 && now.Sub(todo[0].Arrived) < floodPatience {
+	} else if len(todo) > 0 && now.Sub(longest(waiting)) < floodPatience {
 		return now.Add(floodPause), nil
 	}
 
@@ -88,16 +91,30 @@ func (k *Keeper) file(ctx context.Context, it work.Item) (time.Time, error) {
 			return time.Time{}, fmt.Errorf("give places: %w", err)
 		}
 		k.wake(it.Space.Name())
+		if err := k.forget(ctx, it.Space, now); err != nil {
+			return time.Time{}, err
+		}
 		if n < places && n < len(waiting) {
 			return now, nil
 		}
 	}
 	waiting = waiting[n:]
 	if len(waiting) == 0 {
-		return time.Time{}, k.forget(ctx, it.Space, now)
+		return time.Time{}, nil
 	}
 	_, again := Places(pol.Budget.Issues, *given, now)
 	return again, k.tellWaiting(ctx, it.Space, waiting, HeldByBudget(pol.Budget.Issues, *given))
+}
+
+// longest is since when the first of them waits.
+func longest(all []waiting) time.Time {
+	since := all[0].Since
+	for _, w := range all {
+		if w.Since.Before(since) {
+			since = w.Since
+		}
+	}
+	return since
 }
 
 // waiting is a candidate with the entry that it was read from.
@@ -111,7 +128,7 @@ type waiting struct {
 func candidates(ctx context.Context, space storage.Space, live bool) ([]waiting, error) {
 	var all []waiting
 	after := ""
-	for len(all) < maxCandidates {
+	for {
 		entries, err := space.Scan(ctx, candidatePrefix, after, 250)
 		if err != nil {
 			return nil, fmt.Errorf("list candidates: %w", err)
@@ -127,16 +144,20 @@ func candidates(ctx context.Context, space storage.Space, live bool) ([]waiting,
 			}
 		}
 		if len(entries) < 250 {
-			break
+			return worst(all), nil
+		}
+		if len(all) > 2*maxCandidates {
+			all = worst(all)
 		}
 	}
+}
+
+// worst returns those that hurt most, at most maxCandidates, what hurts most first.
+func worst(all []waiting) []waiting {
 	slices.SortFunc(all, func(a, b waiting) int {
-		if c := b.Hurt.Compare(a.Hurt); c != 0 {
-			return c
-		}
-		return strings.Compare(a.cluster, b.cluster)
+		return cmp.Or(b.Hurt.Compare(a.Hurt), strings.Compare(a.cluster, b.cluster))
 	})
-	return all, nil
+	return all[:min(len(all), maxCandidates)]
 }
 
 // grant adds to the batch that the candidate has a place.

@@ -27,10 +27,22 @@ const asked = 5 * time.Second
 
 // file sees to a cluster that has no issue.
 func (s *sitting) file(ctx context.Context) (time.Time, error) {
-	if len(s.problem.members) == 0 && len(s.problem.Uncounted) == 0 {
-		// The cluster is gone: its members were removed or belong elsewhere now.
+	// What was begun is ended first, whatever is thought of the problem by now.
+	begun, ok, err := s.log.Get(ctx, s.space, CreateKey(s.id))
+	if err != nil {
+		return time.Time{}, err
+	}
+	switch {
+	case ok && begun.State == action.Done:
+		return s.adopt(begun)
+	case ok && s.live && (begun.State == action.Intended || begun.State == action.Undecided):
+		return s.create(ctx)
+	}
+	if len(s.problem.all) == 0 {
+		// Its members were removed, or belong elsewhere now.
 		s.say(Ignored, "ignored: nothing is left in it")
 		s.batch.Delete(candidatePrefix + s.id)
+		s.forgotten = true
 		return time.Time{}, s.log.Forget(ctx, s.space, CreateKey(s.id))
 	}
 	verdict, err := s.verdict(ctx)
@@ -41,6 +53,7 @@ func (s *sitting) file(ctx context.Context) (time.Time, error) {
 	s.say(standing.State, "%s", standing.Reason)
 	if standing.State != Ready && standing.State != Preview {
 		s.batch.Delete(candidatePrefix + s.id)
+		s.kept.Ready = time.Time{}
 		// A preview of what is not to be filed any more goes.
 		return time.Time{}, s.log.Forget(ctx, s.space, CreateKey(s.id))
 	}
@@ -55,8 +68,11 @@ func (s *sitting) file(ctx context.Context) (time.Time, error) {
 		}
 	}
 	if s.kept.Granted.IsZero() || s.live && !s.kept.GrantLive {
+		if s.kept.Ready.IsZero() {
+			s.kept.Ready = s.now
+		}
 		s.say(Held, "held: waiting for a place among today's issues")
-		s.batch.SetJSON(candidatePrefix+s.id, Candidate{Hurt: s.problem.Hurt(), Live: s.live})
+		s.batch.SetJSON(candidatePrefix+s.id, Candidate{Hurt: s.problem.Hurt(), Live: s.live, Since: s.kept.Ready})
 		work.Add(&s.batch, "file")
 		return time.Time{}, nil
 	}
@@ -130,44 +146,95 @@ func (s *sitting) create(ctx context.Context) (time.Time, error) {
 		s.say(Preview, "preview: its issue would be filed")
 		return time.Time{}, nil
 	}
+	if Hash(section) == hashOf(rec) {
+		s.kept.Told = Tell(s.problem, s.policy, s.now)
+	}
+	return s.adopt(rec)
+}
+
+// adopt makes the issue that an action created the cluster's.
+func (s *sitting) adopt(rec action.Record) (time.Time, error) {
 	var f filed
 	if err := json.Unmarshal(rec.Result, &f); err != nil || f.Number == 0 {
 		return time.Time{}, work.Dead(fmt.Errorf("the record of %s names no issue", rec.Key))
 	}
-	// What was sent is what the record holds: it may be from before a crash.
-	var sent github.NewIssue
-	if err := json.Unmarshal(rec.Request, &sent); err != nil {
-		return time.Time{}, work.Dead(fmt.Errorf("read the record of %s: %w", rec.Key, err))
-	}
 	k := &s.kept
 	k.Number, k.NodeID, k.URL, k.FiledAt, k.State = f.Number, f.NodeID, f.URL, rec.Ended, "open"
-	k.SectionHash = Hash(sent.Body)
+	k.SectionHash = hashOf(rec)
+	k.Title = sentBy(rec).Title
 	k.Loud = s.problem.Hurt()
-	if k.SectionHash == Hash(section) {
-		k.Told = Tell(s.problem, s.now)
-	}
 	s.batch.SetJSON(fmt.Sprintf("%s%d", ofPrefix, k.Number), s.id)
 	s.batch.Delete(candidatePrefix + s.id)
 	cluster.MarkFiled(&s.batch, s.id)
+	// Deliveries about it that came before we knew it were nobody's.
+	work.Add(&s.batch, LookWork(s.id))
 	s.say(Filed, "issue #%d", k.Number)
 	return s.now, nil // what changed meanwhile is told by an edit
 }
 
-// refused turns what GitHub refuses for good into where the cluster stands.
+// sentBy is the issue as an action sent it; it may be from before a crash, and is
+// empty if it was forgotten since.
+func sentBy(rec action.Record) github.NewIssue {
+	var n github.NewIssue
+	if len(rec.Request) > 0 {
+		if err := json.Unmarshal(rec.Request, &n); err != nil {
+			return github.NewIssue{}
+		}
+	}
+	return n
+}
+
+func hashOf(rec action.Record) string { return Hash(sentBy(rec).Body) }
+
+// refused sees to what GitHub refuses: it may be the repository, of which there
+// are news to be had, or the request itself, which can never succeed.
 func (s *sitting) refused(err error) error {
 	var invalid *github.ValidationError
 	switch {
 	case errors.Is(err, github.ErrGone), errors.Is(err, github.ErrForbidden), errors.Is(err, github.ErrNotFound), errors.Is(err, github.ErrMoved):
-		// Find out what became of the repository; its news bring us back.
-		var b storage.Batch
-		work.Add(&b, "repository")
-		if err := s.space.Apply(context.Background(), &b); err == nil {
-			s.wake(s.space.Name())
-		}
+		s.news = true
 	case errors.As(err, &invalid):
 		return work.Dead(err)
 	}
 	return err
+}
+
+// trouble says on the cluster why its issue could not be brought up to date, and
+// makes the repository due if there may be news of it. Nothing else that the
+// sitting collected is kept.
+func (s *sitting) trouble(ctx context.Context, err error) {
+	var later *work.Later
+	var invalid *github.ValidationError
+	state, why := Blocked, ""
+	switch {
+	case errors.Is(err, storage.ErrUnavailable), errors.Is(err, storage.ErrConflict), errors.Is(err, storage.ErrNoSpace):
+		return
+	case errors.Is(err, github.ErrForbidden):
+		why = "GitHub does not allow it: is the permission issues: write granted, and the repository not archived?"
+	case errors.Is(err, github.ErrSuspended):
+		why = "the installation is suspended"
+	case errors.Is(err, github.ErrUnauthorized):
+		why = "GitHub refuses the App's credentials"
+	case errors.As(err, &invalid):
+		why = "GitHub does not accept what it says; the log has more"
+	case errors.As(err, &later):
+		state, why = Held, "GitHub is away or asks to wait; it is tried again"
+	default:
+		why = "something went wrong; the log says what, and it is tried again"
+	}
+	if s.kept.Number == 0 {
+		s.say(state, "held: %s", why)
+	} else {
+		s.say(state, "issue #%d, not up to date: %s", s.kept.Number, why)
+	}
+	var b storage.Batch
+	if s.news {
+		work.Add(&b, "repository")
+	}
+	s.line(&b)
+	if err := s.space.Apply(ctx, &b); err == nil {
+		s.wake(s.space.Name())
+	}
 }
 
 // section renders the section for a body with so much room.

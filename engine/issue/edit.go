@@ -1,8 +1,14 @@
 package issue
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
 	"slices"
 	"time"
+
+	"github.com/soulcaster/soulcaster/engine/feedback"
+	"github.com/soulcaster/soulcaster/engine/policy"
 )
 
 // Record is what is kept of the issue of a cluster.
@@ -18,7 +24,8 @@ type Record struct {
 	State          string    `json:"state,omitempty"`        // open or closed
 	StateReason    string    `json:"state_reason,omitempty"` // completed, not_planned, duplicate, reopened
 	ClosedAt       time.Time `json:"closed_at,omitzero"`
-	ClosedReleases []string  `json:"closed_releases,omitempty"` // seen before it was closed
+	ClosedReleases []string  `json:"closed_releases,omitempty"` // seen before it was closed, see releaseHash
+	Seen           []Seen    `json:"seen,omitempty"`            // releases that it was ever seen in, oldest first
 	Muted          bool      `json:"muted,omitempty"`           // until a person reopens it
 	RegressedAt    time.Time `json:"regressed_at,omitzero"`     // when it was last reopened as a regression
 }
@@ -34,15 +41,59 @@ type Told struct {
 	Sources      []string  `json:"sources,omitempty"`
 	Last         time.Time `json:"last,omitzero"` // when the problem was last seen
 	At           time.Time `json:"at,omitzero"`   // when they were told
+
+	// Publish is what might be published then, and Texts a hash of what each of
+	// the most telling members said, by its id: what is taken back since, or
+	// must not stand there any more, is found by them.
+	Publish policy.Publish    `json:"publish,omitempty"`
+	Texts   map[string]string `json:"texts,omitempty"`
 }
 
 // Tell is what a section about the problem, written at a moment, tells.
-func Tell(p Problem, at time.Time) Told {
+func Tell(p Problem, pol policy.Policy, at time.Time) Told {
 	return Told{
+		Publish: pol.Publish, Texts: p.texts(),
 		Reports: p.Reports, People: p.People, Events: p.Events, Users: p.Users,
 		Releases: p.Releases, Environments: p.Environments, Sources: p.Sources,
 		Last: p.Last, At: at,
 	}
+}
+
+// maxTexts is how many members' texts are remembered: more than a section shows.
+const maxTexts = 100
+
+// texts hashes what the members said that a section may show.
+func (p Problem) texts() map[string]string {
+	texts := make(map[string]string)
+	for _, m := range p.members[:min(len(p.members), maxTexts)] {
+		texts[m.Feedback.ID] = p.all[m.Feedback.ID]
+	}
+	return texts
+}
+
+// said hashes what a feedback says.
+func said(f *feedback.Feedback) string {
+	h := sha256.New()
+	fmt.Fprintf(h, "%q %q %q", f.Title, f.Body, f.URL)
+	for _, e := range f.Exceptions {
+		fmt.Fprintf(h, " %q %q", e.Type, e.Value)
+	}
+	return hex.EncodeToString(h.Sum(nil)[:6])
+}
+
+// TakenBack reports whether something that people were told must not stand there
+// any more: a text that was deleted or changed at its source or belongs elsewhere
+// now, or less may be published. That is written at once, on a closed issue too.
+func (t Told) TakenBack(p Problem, pol policy.Policy) bool {
+	if t.Publish == policy.Full && pol.Publish != policy.Full {
+		return true
+	}
+	for id, text := range t.Texts {
+		if p.all[id] != text {
+			return true
+		}
+	}
+	return false
 }
 
 // EditInterval is how long an issue stays as it is when what changed is nothing
@@ -68,6 +119,8 @@ func EditDue(p Problem, rec Record, now time.Time) (due bool, why string, again 
 		return true, "new environment", time.Time{}
 	case news(told.Sources, p.Sources):
 		return true, "new source", time.Time{}
+	case p.Reports == 0:
+		return false, "", time.Time{} // nothing that counts: what was said of it stands
 	case p.Reports < told.Reports:
 		return true, "feedback left it", time.Time{}
 	case passes(told.Reports, p.Reports):

@@ -38,7 +38,7 @@ func TestEditDue(t *testing.T) {
 		"seen again":      {func(p *Problem, r *Record) { p.Last = p.Last.Add(time.Second) }, "", true},
 	} {
 		t.Run(name, func(t *testing.T) {
-			now, rec := p, Record{Told: Tell(p, told)}
+			now, rec := p, Record{Told: Tell(p, livePolicy(policy.Full), told)}
 			c.change(&now, &rec)
 			due, why, again := EditDue(now, rec, told.Add(time.Minute))
 			if due != (c.why != "") || why != c.why {
@@ -54,7 +54,7 @@ func TestEditDue(t *testing.T) {
 			if !c.later && due != (c.why != "") {
 				t.Errorf("a day later it is due: %v", due)
 			}
-			rec.Told = Tell(now, told.Add(EditInterval))
+			rec.Told = Tell(now, livePolicy(policy.Full), told.Add(EditInterval))
 			if due, why, again := EditDue(now, rec, told.Add(10*EditInterval)); due || !again.IsZero() {
 				t.Errorf("when it was told it is due again: %q, %v", why, again)
 			}
@@ -85,7 +85,7 @@ func TestPasses(t *testing.T) {
 func TestRecordAsJSON(t *testing.T) {
 	rec := Record{
 		Cluster: "c7", Number: 12, NodeID: "I_1", URL: "https://github.com/acme/web/issues/12", FiledAt: at(t, "1 10:00"),
-		SectionHash: "ab", Told: Tell(Summarise(problems(t)["checkout"], livePolicy(policy.Full)), at(t, "2 10:00")),
+		SectionHash: "ab", Told: Tell(Summarise(problems(t)["checkout"], livePolicy(policy.Full)), livePolicy(policy.Full), at(t, "2 10:00")),
 		State: "closed", StateReason: "completed", ClosedAt: at(t, "3 10:00"), ClosedReleases: []string{"a"}, Muted: true, RegressedAt: at(t, "4 10:00"),
 	}
 	data, err := json.Marshal(rec)

@@ -37,8 +37,12 @@ func (s *sitting) describe() {
 // comment, or nothing.
 func (s *sitting) attend(ctx context.Context) (time.Time, error) {
 	k := &s.kept
-	if !s.live || k.Gone != "" {
+	if k.Gone != "" {
 		return time.Time{}, nil
+	}
+	takenBack := k.Told.TakenBack(s.problem, s.policy)
+	if !s.live {
+		return s.rehearse(ctx, takenBack)
 	}
 	if k.Back != nil {
 		return s.tellRegression(ctx)
@@ -49,75 +53,142 @@ func (s *sitting) attend(ctx context.Context) (time.Time, error) {
 		k.Back = &Regression{At: s.now, Text: evidence.Comment()}
 		return s.now, nil
 	}
-	// What people take back goes from a closed issue too.
-	left := s.problem.Reports < k.Told.Reports
-	if k.State == "closed" && !left {
-		return time.Time{}, nil
-	}
 	due, why, again := EditDue(s.problem, k.Record, s.now)
-	if due {
-		if err := s.edit(ctx, why); err != nil {
-			return time.Time{}, err
-		}
-	}
-	if left {
-		k.Before = ""
-		if err := s.log.Forget(ctx, s.space, CreateKey(s.id)); err != nil {
+	switch {
+	case takenBack:
+		return s.now, s.takeOut(ctx)
+	case k.State == "closed":
+		return time.Time{}, nil
+	case due:
+		if err := s.edit(ctx, why, false); err != nil {
 			return time.Time{}, err
 		}
 	}
 	return again, s.tellTenfold(ctx)
 }
 
+// rehearse records what would be written, in a project that was live and is a
+// preview now.
+func (s *sitting) rehearse(ctx context.Context, takenBack bool) (time.Time, error) {
+	due, why, again := EditDue(s.problem, s.kept.Record, s.now)
+	if s.kept.State == "closed" || !due && !takenBack {
+		return again, nil
+	}
+	request, err := encode(editRequest{Number: s.kept.Number, Section: s.section(Publish(s.problem, s.policy), MaxBody)})
+	if err != nil {
+		return time.Time{}, err
+	}
+	_, err = s.log.Converge(ctx, s.space, action.Action{
+		Key: EditKey(s.id), Kind: "issue.edit", Subject: s.id, By: By, Why: why, Request: request,
+	}, false, action.Effect{Do: func(context.Context) (any, error) { return nil, errors.New("a preview does nothing") }})
+	return again, err
+}
+
+// takeOut writes the issue without what must not stand there any more, open or
+// closed, and forgets what is kept of earlier versions.
+func (s *sitting) takeOut(ctx context.Context) error {
+	if err := s.edit(ctx, "taken back at its source, or not to be published any more", true); err != nil {
+		return err
+	}
+	for _, key := range []string{CreateKey(s.id), EditKey(s.id), "undo/" + EditKey(s.id)} {
+		if err := s.log.Forget(ctx, s.space, key); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // EditKey is the key of the action that edits a cluster's issue.
 func EditKey(cluster string) string { return "issue.edit/" + cluster }
 
-// edit brings the issue's section in line with the problem.
-func (s *sitting) edit(ctx context.Context, why string) error {
+// editRequest is what the record of an edit holds: our part of the body. What
+// people wrote around it is theirs, and is not kept.
+type editRequest struct {
+	Number  int    `json:"number"`
+	Title   string `json:"title,omitempty"` // if it changes
+	Section string `json:"section"`
+	Before  string `json:"before,omitempty"` // our part as it was, for undo
+}
+
+// edit brings the issue's section in line with the problem; if must is set, also
+// on a closed issue, and its title if that is still ours.
+func (s *sitting) edit(ctx context.Context, why string, must bool) error {
+	k := &s.kept
 	i, err := s.get(ctx)
-	if err != nil || i == nil {
+	if err != nil || i == nil || k.State == "closed" && !must {
 		return err
 	}
-	section := s.section(Publish(s.problem, s.policy), Room(i.Body))
-	body, changed, err := Splice(i.Body, section)
+	published := Publish(s.problem, s.policy)
+	section := s.section(published, Room(i.Body))
+	_, changed, err := Splice(i.Body, section)
 	if errors.Is(err, ErrTooLong) {
 		// People filled the body: there is no room, and what they wrote stays.
-		s.kept.Told = Tell(s.problem, s.now)
+		k.Told = Tell(s.problem, s.policy, s.now)
 		return nil
 	}
 	if err != nil {
 		return err
 	}
-	if changed {
-		before := extract(i.Body)
-		if err := s.write(ctx, EditKey(s.id), "issue.edit", By, why, body); err != nil {
+	e := editRequest{Number: k.Number, Section: section}
+	if title := Title(published); must && i.Title == k.Title && title != k.Title {
+		e.Title = title
+	}
+	if !must {
+		e.Before = extract(i.Body)
+	}
+	if changed || e.Title != "" {
+		if err := s.write(ctx, EditKey(s.id), "issue.edit", By, why, e); err != nil {
 			return err
 		}
-		s.kept.Before = before
+		if e.Title != "" {
+			k.Title = e.Title
+		}
 	}
-	s.kept.SectionHash = Hash(section)
-	s.kept.Told = Tell(s.problem, s.now)
+	k.SectionHash = Hash(section)
+	k.Told = Tell(s.problem, s.policy, s.now)
 	return nil
 }
 
-// write writes a body.
-func (s *sitting) write(ctx context.Context, key, kind, by, why, body string) error {
-	return s.change(ctx, key, kind, by, why, github.Edit{Body: &body})
+// write replaces our part of the body, and the title if one is given.
+func (s *sitting) write(ctx context.Context, key, kind, by, why string, e editRequest) error {
+	return s.converge(ctx, key, kind, by, why, e, func(now github.Issue) (github.Edit, error) {
+		body, changed, err := Splice(now.Body, e.Section)
+		var edit github.Edit
+		if changed {
+			edit.Body = &body
+		}
+		if e.Title != "" && e.Title != now.Title {
+			edit.Title = &e.Title
+		}
+		return edit, err
+	})
 }
 
-// change brings something about the issue to a wanted state.
-func (s *sitting) change(ctx context.Context, key, kind, by, why string, e github.Edit) error {
-	request, err := encode(struct {
-		Number int         `json:"number"`
-		Edit   github.Edit `json:"edit"`
-	}{s.kept.Number, e})
+// set opens or closes the issue, if it is not so already.
+func (s *sitting) set(ctx context.Context, key, kind, by, why, state, reason string) error {
+	return s.converge(ctx, key, kind, by, why, struct {
+		Number int    `json:"number"`
+		State  string `json:"state"`
+		Reason string `json:"reason"`
+	}{s.kept.Number, state, reason}, func(now github.Issue) (github.Edit, error) {
+		if now.State == state && (state == "open" || now.StateReason == reason) {
+			return github.Edit{}, nil
+		}
+		return github.Edit{State: &state, StateReason: &reason}, nil
+	})
+}
+
+// converge changes the issue as revise says, and records it.
+func (s *sitting) converge(ctx context.Context, key, kind, by, why string, request any,
+	revise func(now github.Issue) (github.Edit, error)) error {
+	data, err := encode(request)
 	if err != nil {
 		return err
 	}
 	_, err = s.log.Converge(ctx, s.space, action.Action{
-		Key: key, Kind: kind, Subject: s.id, By: by, Why: why, Request: request,
+		Key: key, Kind: kind, Subject: s.id, By: by, Why: why, Request: data,
 	}, s.live, action.Effect{Do: func(ctx context.Context) (any, error) {
-		_, err := s.host.EditIssue(ctx, s.at(), s.kept.Number, e)
+		_, err := s.host.Revise(ctx, s.at(), s.kept.Number, revise)
 		return nil, err
 	}})
 	if err != nil {
@@ -141,8 +212,7 @@ func (s *sitting) tellRegression(ctx context.Context) (time.Time, error) {
 		return time.Time{}, nil
 	}
 	if i.State == "closed" {
-		open, reason := "open", "reopened"
-		if err := s.change(ctx, ReopenKey(s.id), "issue.reopen", By, "regression", github.Edit{State: &open, StateReason: &reason}); err != nil {
+		if err := s.set(ctx, ReopenKey(s.id), "issue.reopen", By, "regression", "open", "reopened"); err != nil {
 			return time.Time{}, err
 		}
 	}

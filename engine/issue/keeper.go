@@ -7,10 +7,12 @@ import (
 	"time"
 
 	"github.com/soulcaster/soulcaster/engine/action"
+	"github.com/soulcaster/soulcaster/engine/feedback"
 	"github.com/soulcaster/soulcaster/engine/github"
 	"github.com/soulcaster/soulcaster/engine/intake"
 	"github.com/soulcaster/soulcaster/engine/policy"
 	"github.com/soulcaster/soulcaster/engine/project"
+	"github.com/soulcaster/soulcaster/engine/source"
 	"github.com/soulcaster/soulcaster/engine/storage"
 	"github.com/soulcaster/soulcaster/engine/work"
 )
@@ -19,7 +21,7 @@ import (
 type Issues interface {
 	CreateIssue(ctx context.Context, at github.At, n github.NewIssue) (github.Issue, error)
 	GetIssue(ctx context.Context, at github.At, number int) (github.Issue, error)
-	EditIssue(ctx context.Context, at github.At, number int, e github.Edit) (github.Issue, error)
+	Revise(ctx context.Context, at github.At, number int, revise func(now github.Issue) (github.Edit, error)) (github.Issue, error)
 	OwnIssuesSince(ctx context.Context, at github.At, since time.Time) ([]github.Issue, error)
 }
 
@@ -49,17 +51,23 @@ type Keeper struct {
 	judge    Judge // may be nil
 	projects *project.Registry
 	log      *action.Log
+	sources  Sources
 	mac      func(space, cluster string) string
 	wake     func(spaces ...string)
 	now      func() time.Time
 }
 
+// Sources finds the source that feedback came from.
+type Sources interface {
+	Source(ctx context.Context, id string) (*source.Source, bool)
+}
+
 // NewKeeper returns a keeper. Without a host everything is recorded and nothing
 // is done. mac makes the keyed hash of a cluster's marker; wake is told of spaces
 // that have work due.
-func NewKeeper(host Host, judge Judge, projects *project.Registry, log *action.Log,
+func NewKeeper(host Host, judge Judge, projects *project.Registry, sources Sources, log *action.Log,
 	mac func(space, cluster string) string, wake func(spaces ...string), now func() time.Time) *Keeper {
-	return &Keeper{host: host, judge: judge, projects: projects, log: log, mac: mac, wake: wake, now: now}
+	return &Keeper{host: host, judge: judge, projects: projects, sources: sources, log: log, mac: mac, wake: wake, now: now}
 }
 
 // Register names the keeper's handlers to a queue.
@@ -69,6 +77,17 @@ func (k *Keeper) Register(q interface {
 	q.Handle("issue", k.calm(k.issue))
 	q.Handle("look", k.calm(k.look))
 	q.Handle("file", k.calm(k.file))
+}
+
+// public says whether a feedback's text may be quoted in public now: what the
+// operator says of its source today counts, not what was said when it came. A
+// post is public by itself.
+func (k *Keeper) public(f *feedback.Feedback) bool {
+	if f.Kind != feedback.Report || !f.Public {
+		return f.Public
+	}
+	src, ok := k.sources.Source(context.Background(), f.Source)
+	return ok && src.Public
 }
 
 // By is who asks for what the app does of itself.
@@ -106,10 +125,12 @@ type sitting struct {
 	problem Problem
 	now     time.Time
 
-	kept     Kept
-	entry    storage.Entry // that kept was read from
-	standing Line
-	batch    storage.Batch // what is saved with them
+	kept      Kept
+	entry     storage.Entry // that kept was read from
+	standing  Line
+	batch     storage.Batch // what is saved with them
+	forgotten bool          // nothing is left of the cluster: the record goes too
+	news      bool          // there may be news of the repository
 }
 
 // issue is the handler of a cluster's work.
@@ -131,6 +152,7 @@ func (k *Keeper) issue(ctx context.Context, it work.Item) (time.Time, error) {
 		again, err = s.keep(ctx)
 	}
 	if err != nil {
+		s.trouble(ctx, err)
 		return time.Time{}, err
 	}
 	return again, s.save(ctx)
@@ -176,7 +198,11 @@ func (k *Keeper) sit(ctx context.Context, space storage.Space, id string) (*sitt
 	if err != nil {
 		return nil, time.Time{}, err
 	}
+	for i := range c.Members {
+		c.Members[i].Feedback.Public = k.public(c.Members[i].Feedback)
+	}
 	s.problem = Summarise(c, s.policy)
+	s.kept.See(s.problem, s.now)
 	return s, time.Time{}, nil
 }
 
@@ -198,20 +224,29 @@ func (s *sitting) say(state State, format string, args ...any) {
 // save writes the record and where the cluster stands, with whatever else was
 // collected. It conflicts if somebody changed the record meanwhile.
 func (s *sitting) save(ctx context.Context) error {
-	l := s.standing
-	p := s.problem
-	l.Cluster, l.At = s.id, s.now
-	l.Number, l.URL = s.kept.Number, s.kept.URL
-	l.Reports, l.People, l.Users, l.Events, l.Last, l.Hurt = p.Reports, p.People, p.Users, p.Events, p.Last, p.Hurt()
-	l.Title = Title(Publish(p, s.policy))
 	s.batch.RequireEntry(s.entry)
-	s.batch.SetJSON(keptPrefix+s.id, s.kept)
-	s.batch.SetJSON(linePrefix+s.id, l)
+	if s.forgotten {
+		s.batch.Delete(keptPrefix + s.id)
+		s.batch.Delete(linePrefix + s.id)
+	} else {
+		s.batch.SetJSON(keptPrefix+s.id, s.kept)
+		s.line(&s.batch)
+	}
 	if err := s.space.Apply(ctx, &s.batch); err != nil {
 		return fmt.Errorf("remember issue of cluster %s: %w", s.id, err)
 	}
 	s.wake(s.space.Name())
 	return nil
+}
+
+// line adds to the batch where the cluster stands.
+func (s *sitting) line(b *storage.Batch) {
+	l, p := s.standing, s.problem
+	l.Cluster, l.At = s.id, s.now
+	l.Number, l.URL = s.kept.Number, s.kept.URL
+	l.Reports, l.People, l.Users, l.Events, l.Last, l.Hurt = p.Reports, p.People, p.Users, p.Events, p.Last, p.Hurt()
+	l.Title = Title(Publish(p, s.policy))
+	b.SetJSON(linePrefix+s.id, l)
 }
 
 // LookWork is the key of due work that says that the issue of a cluster may have
@@ -269,7 +304,7 @@ func (s *sitting) get(ctx context.Context) (*github.Issue, error) {
 	s.kept.Locked = i.Locked
 	switch {
 	case i.State == "closed":
-		s.kept.Close(s.problem, i.StateReason, i.ClosedAt)
+		s.kept.Close(i.StateReason, i.ClosedAt)
 	case s.kept.State == "closed":
 		s.kept.Reopen()
 	default:

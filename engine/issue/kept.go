@@ -8,6 +8,7 @@ import (
 	"github.com/soulcaster/soulcaster/engine/cluster"
 	"github.com/soulcaster/soulcaster/engine/intake"
 	"github.com/soulcaster/soulcaster/engine/storage"
+	"github.com/soulcaster/soulcaster/engine/work"
 )
 
 // Keys in a project's space:
@@ -17,7 +18,7 @@ import (
 //	standing/<cluster>   Line: where the cluster stands, as people read it
 //	candidate/<cluster>  Candidate: ready, and waiting for a place in the budget
 //	budget/<day>         Spent: how many issues were granted that day (UTC)
-//	undo/<cluster>       Undo: somebody asked to take the last act back
+//	undo/<cluster>/<comment>  Undo: somebody asked to take the last act back
 const (
 	keptPrefix      = "issue/"
 	ofPrefix        = "issue-of/"
@@ -32,7 +33,8 @@ type Kept struct {
 	Record
 	Granted   time.Time   `json:"granted,omitzero"`     // when it got a place in a day's budget
 	GrantLive bool        `json:"grant_live,omitempty"` // the place was for a real issue, not for a preview
-	Before    string      `json:"before,omitempty"`     // the section as it was before the last edit
+	Title     string      `json:"title,omitempty"`      // that we gave it last
+	Ready     time.Time   `json:"ready,omitzero"`       // since when it waits for a place
 	Loud      Hurt        `json:"loud,omitzero"`        // when people were last told how many it hurts
 	Back      *Regression `json:"back,omitempty"`       // a regression that is being told
 	Gone      string      `json:"gone,omitempty"`       // why the issue cannot be kept any more
@@ -111,6 +113,36 @@ func ClusterOf(ctx context.Context, space storage.Space, number int) (string, er
 	return cluster, storage.GetJSON(entries[0], &cluster)
 }
 
+// Restate makes the issues of all clusters of a project due: what may be said of
+// them, or whether, has changed. Those that were lost sight of are looked for.
+func Restate(ctx context.Context, space storage.Space) error {
+	after := ""
+	for {
+		entries, err := space.Scan(ctx, keptPrefix, after, 200)
+		if err != nil {
+			return fmt.Errorf("list issues: %w", err)
+		}
+		var b storage.Batch
+		for _, e := range entries {
+			after = e.Key
+			var kept Kept
+			if err := storage.GetJSON(e, &kept); err != nil {
+				return err
+			}
+			work.Add(&b, intake.IssueWork(kept.Cluster))
+			if kept.Gone != "" {
+				work.Add(&b, LookWork(kept.Cluster))
+			}
+		}
+		if err := space.Apply(ctx, &b); err != nil {
+			return fmt.Errorf("make issues due: %w", err)
+		}
+		if len(entries) < 200 {
+			return nil
+		}
+	}
+}
+
 // Standings says where feedback is; it is what ingest answers with.
 type Standings struct{}
 
@@ -143,7 +175,8 @@ func (Standings) Where(ctx context.Context, space storage.Space, ids ...string) 
 	return lines, clusters, nil
 }
 
-// maxMembers bounds how much of a cluster is summed up.
+// maxMembers is how much of a cluster is summed up: what a bigger one has beyond
+// it is in the cluster, and not in what its issue counts.
 const maxMembers = 10_000
 
 // clusterOf reads a cluster with its members.

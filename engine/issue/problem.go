@@ -60,7 +60,8 @@ type Problem struct {
 	Cohesion  *float64
 	Uncounted []Uncounted
 
-	members []Member // those that count, the most telling first
+	members []Member          // those that count, the most telling first
+	all     map[string]string // what every member says, hashed, by id: those that do not count too
 }
 
 // Uncounted is a member that does not count, and why.
@@ -71,8 +72,11 @@ type Uncounted struct {
 
 // Summarise says what a cluster amounts to under a policy.
 func Summarise(c Cluster, pol policy.Policy) Problem {
-	p := Problem{Cluster: c.ID, Cohesion: c.Cohesion}
+	p := Problem{Cluster: c.ID, Cohesion: c.Cohesion, all: make(map[string]string, len(c.Members))}
 	for _, m := range c.Members {
+		if !m.Feedback.Removed {
+			p.all[m.Feedback.ID] = said(m.Feedback)
+		}
 		if why := uncounted(m.Feedback, pol); why != "" {
 			p.Uncounted = append(p.Uncounted, Uncounted{m.Feedback.ID, why})
 			continue

@@ -42,7 +42,7 @@ func TestSummariseCounts(t *testing.T) {
 			t.Errorf("member %d is %s, want %s", i, p.members[i].Feedback.ID, id)
 		}
 	}
-	p.members = nil
+	p.members, p.all = nil, nil
 	if !reflect.DeepEqual(p, want) {
 		t.Errorf("got  %+v\nwant %+v", p, want)
 	}

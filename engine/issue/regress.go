@@ -2,6 +2,8 @@ package issue
 
 import (
 	"cmp"
+	"crypto/sha256"
+	"encoding/hex"
 	"slices"
 	"time"
 
@@ -16,16 +18,50 @@ const DeployTime = 24 * time.Hour
 // RegressionInterval is how often an issue is reopened as a regression at most.
 const RegressionInterval = 24 * time.Hour
 
-// Close notes that the issue was closed, with GitHub's reason, and what had been
-// seen by then. Closed as not planned (or as a duplicate) it is muted until a
+// Seen is a release that the problem was seen in, and since when we know.
+type Seen struct {
+	Hash string    `json:"hash"`
+	At   time.Time `json:"at"`
+}
+
+// maxSeen bounds the releases that are remembered: a year of one a day and more.
+// Each feedback itself remembers only its newest few.
+const maxSeen = 1000
+
+// See notes the releases that the problem was seen in by now.
+func (r *Record) See(p Problem, now time.Time) {
+	for _, m := range p.members {
+		for _, release := range m.Feedback.Releases {
+			h := releaseHash(release)
+			if !slices.ContainsFunc(r.Seen, func(s Seen) bool { return s.Hash == h }) {
+				r.Seen = append(r.Seen, Seen{h, now})
+			}
+		}
+	}
+	r.Seen = r.Seen[max(0, len(r.Seen)-maxSeen):]
+}
+
+// releaseHash stands for a release in what is remembered for long.
+func releaseHash(release string) string {
+	sum := sha256.Sum256([]byte(release))
+	return hex.EncodeToString(sum[:5])
+}
+
+// Close notes that the issue was closed, with GitHub's reason, and which releases
+// had been seen by then (see [Record.See]). Closed as not planned (or as a duplicate) it is muted until a
 // person reopens it; closed as completed, or without a reason, it is watched.
 // What was closed at that moment already stays as it was noted.
-func (r *Record) Close(p Problem, reason string, at time.Time) {
+func (r *Record) Close(reason string, at time.Time) {
 	if r.State == "closed" && r.ClosedAt.Equal(at) && r.StateReason == reason {
 		return
 	}
 	r.State, r.StateReason, r.ClosedAt = "closed", reason, at
-	r.ClosedReleases = slices.Clone(p.Releases)
+	r.ClosedReleases = nil
+	for _, seen := range r.Seen {
+		if !seen.At.After(at) {
+			r.ClosedReleases = append(r.ClosedReleases, seen.Hash)
+		}
+	}
 	r.Muted = reason == "not_planned" || reason == "duplicate"
 }
 
@@ -77,7 +113,7 @@ func Regressed(p Problem, rec Record, deploy time.Duration, now time.Time) (Evid
 		release := ""
 		if n := len(f.Releases); n > 0 {
 			release = f.Releases[n-1]
-			if slices.Contains(rec.ClosedReleases, release) {
+			if slices.Contains(rec.ClosedReleases, releaseHash(release)) {
 				continue
 			}
 		}

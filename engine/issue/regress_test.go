@@ -1,6 +1,8 @@
 package issue
 
 import (
+	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -41,7 +43,9 @@ func TestRegressed(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			rec := Record{State: "open"}
-			rec.Close(Problem{Releases: []string{"v0", "v1"}}, "completed", closed)
+			rec.See(seenIn("v0", "v1"), closed)
+			rec.See(seenIn("v2"), closed.Add(time.Second))
+			rec.Close("completed", closed)
 			c.record(&rec)
 			p := Summarise(gathered(c.m...), livePolicy(policy.Safe))
 			e, back := Regressed(p, rec, DeployTime, at(t, "14 12:00"))
@@ -53,10 +57,9 @@ func TestRegressed(t *testing.T) {
 }
 
 func TestClose(t *testing.T) {
-	p := Problem{Releases: []string{"v1"}}
 	for reason, muted := range map[string]bool{"completed": false, "": false, "not_planned": true, "duplicate": true} {
 		var r Record
-		r.Close(p, reason, at(t, "10 12:00"))
+		r.Close(reason, at(t, "10 12:00"))
 		if r.State != "closed" || r.Muted != muted || r.Watched() == muted || !r.ClosedAt.Equal(at(t, "10 12:00")) {
 			t.Errorf("closed as %q: %+v", reason, r)
 		}
@@ -67,18 +70,38 @@ func TestClose(t *testing.T) {
 	}
 }
 
-// Hearing of the same closing again, later, does not make new releases old.
-func TestCloseTwice(t *testing.T) {
+// Hearing of a closing late, or twice, does not make new releases old.
+func TestCloseLateAndTwice(t *testing.T) {
 	var r Record
-	r.Close(Problem{Releases: []string{"v1"}}, "completed", at(t, "10 12:00"))
-	r.Close(Problem{Releases: []string{"v1", "v2"}}, "completed", at(t, "10 12:00").In(time.FixedZone("x", 3600)))
-	if len(r.ClosedReleases) != 1 {
-		t.Errorf("seen before the closing: %v", r.ClosedReleases)
+	r.See(seenIn("v1"), at(t, "9 12:00"))
+	r.See(seenIn("v1", "v2"), at(t, "11 12:00"))
+	for _, zone := range []*time.Location{time.UTC, time.FixedZone("x", 3600)} {
+		r.Close("completed", at(t, "10 12:00").In(zone))
+		if want := []string{releaseHash("v1")}; !slices.Equal(r.ClosedReleases, want) {
+			t.Errorf("seen before the closing: %v, want %v", r.ClosedReleases, want)
+		}
 	}
-	r.Close(Problem{Releases: []string{"v1", "v2"}}, "completed", at(t, "12 12:00"))
+	r.Close("completed", at(t, "12 12:00"))
 	if len(r.ClosedReleases) != 2 {
 		t.Errorf("closed again: %v", r.ClosedReleases)
 	}
+}
+
+// A release that a feedback has forgotten is still known, and the memory is bounded.
+func TestSeenIsRememberedAndBounded(t *testing.T) {
+	var r Record
+	for i := range 3 * maxSeen / 2 {
+		r.See(seenIn(fmt.Sprint("v", i)), at(t, "9 12:00"))
+	}
+	r.Close("completed", at(t, "10 12:00"))
+	if len(r.Seen) != maxSeen || !slices.Contains(r.ClosedReleases, releaseHash(fmt.Sprint("v", maxSeen))) {
+		t.Errorf("%d releases are remembered", len(r.Seen))
+	}
+}
+
+// seenIn is a problem that was seen in releases.
+func seenIn(releases ...string) Problem {
+	return Summarise(gathered(one("s", feedback.Sentry, func(f *feedback.Feedback) { f.Releases = releases })), livePolicy(policy.Safe))
 }
 
 func TestEvidenceComment(t *testing.T) {

@@ -3,6 +3,7 @@ package issue
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -29,18 +30,18 @@ type Undo struct {
 // taken back. The worker of the issue does it, and answers: there is one writer
 // per issue.
 func AskUndo(b *storage.Batch, cluster string, u Undo) {
-	b.SetJSON(undoPrefix+cluster, u)
+	b.SetJSON(fmt.Sprintf("%s%s/%020d", undoPrefix, cluster, u.Comment), u)
 	work.Add(b, intake.IssueWork(cluster))
 }
 
-// undoAsked returns the wish to take something back, nil if there is none.
+// undoAsked returns the oldest wish to take something back, nil if there is none.
 func (s *sitting) undoAsked(ctx context.Context) (*Undo, storage.Entry, error) {
-	entries, err := s.space.Get(ctx, undoPrefix+s.id)
+	entries, err := s.space.Scan(ctx, undoPrefix+s.id+"/", "", 1)
 	if err != nil {
 		return nil, storage.Entry{}, fmt.Errorf("read undo of cluster %s: %w", s.id, err)
 	}
-	if !entries[0].Exists() {
-		return nil, entries[0], nil
+	if len(entries) == 0 {
+		return nil, storage.Entry{}, nil
 	}
 	u := new(Undo)
 	return u, entries[0], storage.GetJSON(entries[0], u)
@@ -51,7 +52,7 @@ func (s *sitting) undoAsked(ctx context.Context) (*Undo, storage.Entry, error) {
 func (s *sitting) undo(ctx context.Context, u *Undo, asked storage.Entry) error {
 	s.describe()
 	s.batch.RequireEntry(asked)
-	if !s.live || s.kept.Number == 0 {
+	if s.kept.Number == 0 {
 		s.batch.Delete(asked.Key)
 		return nil
 	}
@@ -68,17 +69,34 @@ func (s *sitting) undo(ctx context.Context, u *Undo, asked storage.Entry) error 
 		return nil
 	}
 	answer := "There is nothing left to take back on this issue."
-	if u.Target != "" {
+	switch {
+	case !s.live:
+		answer = "This repository is in preview: nothing is written, and so nothing is taken back."
+	case u.Target != "":
 		rec, _, err := s.log.Get(ctx, s.space, u.Target)
-		if err != nil {
-			return err
+		if err == nil {
+			answer, err = s.takeBack(ctx, &rec, u)
 		}
-		if answer, err = s.takeBack(ctx, &rec, u); err != nil {
+		if final(err) {
+			answer, err = "This could not be taken back: GitHub did not allow it.", nil
+		}
+		if err != nil {
 			return err
 		}
 	}
 	s.batch.Delete(asked.Key)
 	return s.comment(ctx, u.Reply, "command.reply", u.By, "undo", answer)
+}
+
+// final reports whether GitHub refused something for good.
+func final(err error) bool {
+	var invalid *github.ValidationError
+	for _, refusal := range []error{github.ErrForbidden, github.ErrNotFound, github.ErrGone, github.ErrMoved, github.ErrLocked, github.ErrNotKept, ErrTooLong} {
+		if errors.Is(err, refusal) {
+			return true
+		}
+	}
+	return errors.As(err, &invalid)
 }
 
 // acts are the kinds of actions that can be taken back.
@@ -115,37 +133,57 @@ func (s *sitting) lastAct(ctx context.Context) (*action.Record, error) {
 }
 
 // takeBack takes one act back and says what was done, in the words of the
-// answer. It can be done again after a crash: every step compares first.
+// answer. What was taken back already, before a crash, is not taken back again:
+// somebody may have changed it since.
 func (s *sitting) takeBack(ctx context.Context, rec *action.Record, u *Undo) (answer string, err error) {
 	k := &s.kept
 	why := "undo of " + rec.Kind
-	closed, notPlanned, completed := "closed", "not_planned", "completed"
+	do := func(undo func() error) {
+		if !rec.Undone {
+			err = undo()
+		}
+	}
 	switch rec.Kind {
 	case "issue.create":
 		answer = "Closed as not planned, and muted: filing this issue was taken back. Reopen it to have it kept again."
-		err = s.change(ctx, "undo/"+rec.Key, "undo", u.By, why, github.Edit{State: &closed, StateReason: &notPlanned})
-		k.Close(s.problem, notPlanned, s.now)
+		do(func() error {
+			err := s.set(ctx, "undo/"+rec.Key, "undo", u.By, why, "closed", "not_planned")
+			if err == nil {
+				k.Close("not_planned", s.now)
+			}
+			return err
+		})
 	case "issue.edit":
 		answer = "The last edit of the description was taken back. It is written again when there is something new to say."
-		if k.Before == "" {
-			return "The description as it was before the last edit is not kept any more, so it stays.", nil
+		var e editRequest
+		if len(rec.Request) > 0 {
+			if err := json.Unmarshal(rec.Request, &e); err != nil {
+				return "", work.Dead(fmt.Errorf("read the record of %s: %w", rec.Key, err))
+			}
 		}
-		err = s.restore(ctx, rec.Key, u, why)
+		if e.Before == "" {
+			answer = "The description as it was before the last edit is not kept any more, so it stays. Ask again to take back what came before."
+			break
+		}
+		do(func() error {
+			err := s.write(ctx, "undo/"+rec.Key, "undo", u.By, why, editRequest{Number: k.Number, Section: e.Before})
+			if err == nil {
+				k.SectionHash = Hash(e.Before)
+			}
+			return err
+		})
 	case "issue.reopen":
 		answer = "Closed again: reopening it was taken back. It is watched for its return from now on."
-		err = s.change(ctx, "undo/"+rec.Key, "undo", u.By, why, github.Edit{State: &closed, StateReason: &completed})
-		k.Close(s.problem, completed, s.now)
+		do(func() error {
+			err := s.set(ctx, "undo/"+rec.Key, "undo", u.By, why, "closed", "completed")
+			if err == nil {
+				k.Close("completed", s.now)
+			}
+			return err
+		})
 	default: // comments
 		answer = "The last comment was taken back."
-		var c commented
-		if err := json.Unmarshal(rec.Result, &c); err != nil {
-			return "", work.Dead(fmt.Errorf("read the record of %s: %w", rec.Key, err))
-		}
-		_, err = s.log.Converge(ctx, s.space, action.Action{
-			Key: "undo/" + rec.Key, Kind: "undo", Subject: s.id, By: u.By, Why: why, RequestID: u.Request,
-		}, s.live, action.Effect{Do: func(ctx context.Context) (any, error) {
-			return nil, s.host.DeleteComment(ctx, s.at(), c.ID)
-		}})
+		do(func() error { return s.uncomment(ctx, rec, u, why) })
 	}
 	if err != nil {
 		return "", err
@@ -157,7 +195,7 @@ func (s *sitting) takeBack(ctx context.Context, rec *action.Record, u *Undo) (an
 		// A regression is one act for those who read it: the comment and the
 		// reopening go together.
 		reopened, ok, err := s.log.Get(ctx, s.space, ReopenKey(s.id))
-		if err != nil || !ok || reopened.State != action.Done || reopened.Undone {
+		if err != nil || !ok || reopened.State != action.Done {
 			return answer, err
 		}
 		return s.takeBack(ctx, &reopened, u)
@@ -165,21 +203,18 @@ func (s *sitting) takeBack(ctx context.Context, rec *action.Record, u *Undo) (an
 	return answer, nil
 }
 
-// restore writes the section as it was before the last edit.
-func (s *sitting) restore(ctx context.Context, key string, u *Undo, why string) error {
-	i, err := s.get(ctx)
-	if err != nil || i == nil {
-		return err
+// uncomment deletes a comment.
+func (s *sitting) uncomment(ctx context.Context, rec *action.Record, u *Undo, why string) error {
+	var c commented
+	if err := json.Unmarshal(rec.Result, &c); err != nil {
+		return work.Dead(fmt.Errorf("read the record of %s: %w", rec.Key, err))
 	}
-	body, changed, err := Splice(i.Body, s.kept.Before)
-	if err != nil || !changed {
-		return err
-	}
-	if err := s.write(ctx, "undo/"+key, "undo", u.By, why, body); err != nil {
-		return err
-	}
-	s.kept.SectionHash = Hash(s.kept.Before)
-	return nil
+	_, err := s.log.Converge(ctx, s.space, action.Action{
+		Key: "undo/" + rec.Key, Kind: "undo", Subject: s.id, By: u.By, Why: why, RequestID: u.Request,
+	}, s.live, action.Effect{Do: func(ctx context.Context) (any, error) {
+		return nil, s.host.DeleteComment(ctx, s.at(), c.ID)
+	}})
+	return err
 }
 
 // hasMarker reports whether a comment carries the marker with the mac.

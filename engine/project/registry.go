@@ -51,6 +51,8 @@ type Project struct {
 	File          policy.File `json:"file"`                  // the last good .github/soulcaster.yml
 	FileError     string      `json:"file_error,omitempty"`  // what is wrong with the present one
 	Looked        time.Time   `json:"looked,omitzero"`       // when GitHub was last asked
+	Restated      string      `json:"restated,omitempty"`    // a hash of what held when the issues were last gone through
+	Tidied        time.Time   `json:"tidied,omitzero"`       // when what is not kept was last thrown away
 }
 
 // ErrNoProject says that a space holds no project: its making was cut short, and

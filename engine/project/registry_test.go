@@ -28,7 +28,7 @@ func open(t *testing.T) storage.DB {
 // registry has the installations 101 and 202.
 func registry(t *testing.T, db storage.DB) *project.Registry {
 	t.Helper()
-	r := project.NewRegistry(db, project.Settings{101: {"acme/web": policy.File{Labels: &[]string{"from-the-operator"}}}}, func(b *storage.Batch) { b.Set("began", nil) })
+	r := project.NewRegistry(db, project.Settings{101: {"acme/web": policy.File{Labels: []string{"from-the-operator"}}}}, func(b *storage.Batch) { b.Set("began", nil) })
 	for _, id := range []int64{101, 202} {
 		if _, err := r.Install(t.Context(), id); err != nil {
 			t.Fatal(err)

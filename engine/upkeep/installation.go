@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -27,31 +28,26 @@ type Installations interface {
 }
 
 // Installation returns the handler of InstallationWork. An installation that
-// GitHub does not know any more is erased, with all its projects.
-func Installation(host Installations, projects *project.Registry, wake func(spaces ...string), now func() time.Time) work.Handler {
+// GitHub does not know any more is erased, with all its projects. Without a host,
+// in a preview, nobody is asked.
+func Installation(host Installations, app storage.Space, projects *project.Registry, wake func(spaces ...string), now func() time.Time) work.Handler {
 	return func(ctx context.Context, it work.Item) (time.Time, error) {
-		was, entry, err := project.LoadInstallation(ctx, it.Space)
-		if err != nil {
-			return time.Time{}, err
-		}
 		id := project.Installation(it.Space.Name())
-		seen, err := host.Installation(ctx, id)
-		if errors.Is(err, github.ErrUninstalled) {
-			zerolog.Ctx(ctx).Warn().Int64("installation", id).Msg("the App was uninstalled: everything of this installation is erased")
-			return time.Time{}, projects.Uninstall(ctx, id)
-		}
-		if err != nil {
-			return time.Time{}, err
-		}
-		is := was
-		is.Account, is.Suspended, is.Looked = seen.Account, seen.Suspended, now().UTC()
-		var b storage.Batch
-		project.SaveInstallation(&b, entry, is)
-		if err := it.Space.Apply(ctx, &b); err != nil {
-			return time.Time{}, fmt.Errorf("remember installation %d: %w", id, err)
-		}
-		if was.Suspended != is.Suspended {
-			zerolog.Ctx(ctx).Info().Int64("installation", id).Bool("suspended", is.Suspended).Msg("the installation was suspended or resumed")
+		if host != nil {
+			gone, err := askInstallation(ctx, host, it.Space, id, now)
+			if err != nil {
+				return time.Time{}, err
+			}
+			if gone {
+				zerolog.Ctx(ctx).Warn().Int64("installation", id).Msg("the App was uninstalled: everything of this installation is erased")
+				var b storage.Batch
+				work.Add(&b, eraseWork(id))
+				if err := app.Apply(ctx, &b); err != nil {
+					return time.Time{}, fmt.Errorf("make the erasing of installation %d due: %w", id, err)
+				}
+				wake(app.Name())
+				return time.Time{}, nil
+			}
 		}
 		if err := refreshProjects(ctx, projects, id, wake); err != nil {
 			return time.Time{}, err
@@ -63,8 +59,55 @@ func Installation(host Installations, projects *project.Registry, wake func(spac
 	}
 }
 
+// askInstallation brings what is remembered of an installation in line with
+// GitHub, and reports whether it is gone.
+func askInstallation(ctx context.Context, host Installations, home storage.Space, id int64, now func() time.Time) (gone bool, err error) {
+	was, entry, err := project.LoadInstallation(ctx, home)
+	if err != nil {
+		return false, err
+	}
+	seen, err := host.Installation(ctx, id)
+	if errors.Is(err, github.ErrUninstalled) {
+		return true, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	is := was
+	is.Account, is.Suspended, is.Looked = seen.Account, seen.Suspended, now().UTC()
+	var b storage.Batch
+	project.SaveInstallation(&b, entry, is)
+	if err := home.Apply(ctx, &b); err != nil {
+		return false, fmt.Errorf("remember installation %d: %w", id, err)
+	}
+	if was.Suspended != is.Suspended {
+		zerolog.Ctx(ctx).Info().Int64("installation", id).Bool("suspended", is.Suspended).Msg("the installation was suspended or resumed")
+	}
+	return false, nil
+}
+
+// EraseWork is the kind of [Erase]'s work.
+const EraseWork = "erase"
+
+// eraseWork is the key of due work that says that an installation is to be erased.
+// It is in the app's space, which outlives what it erases. GitHub never gives an
+// installation's id to another one.
+func eraseWork(id int64) string { return fmt.Sprintf("%s/%d", EraseWork, id) }
+
+// Erase is the handler of that work.
+func Erase(projects *project.Registry) work.Handler {
+	return func(ctx context.Context, it work.Item) (time.Time, error) {
+		id, err := strconv.ParseInt(it.Subject, 10, 64)
+		if err != nil {
+			return time.Time{}, work.Dead(fmt.Errorf("erase installation %q: %w", it.Subject, err))
+		}
+		return time.Time{}, projects.Uninstall(ctx, id)
+	}
+}
+
 // refreshProjects makes every project of the installation look at its
-// repository: which ones the installation covers may have changed.
+// repository: which ones the installation covers, and what it may do there, may
+// have changed.
 func refreshProjects(ctx context.Context, projects *project.Registry, id int64, wake func(spaces ...string)) error {
 	names, err := projects.Projects(ctx, id)
 	if err != nil {
@@ -83,7 +126,25 @@ func refreshProjects(ctx context.Context, projects *project.Registry, id int64, 
 		if err := space.Apply(ctx, &b); err != nil {
 			return fmt.Errorf("make repository of %s due: %w", name, err)
 		}
+		if err := revive(ctx, space); err != nil {
+			return err
+		}
 		wake(name)
+	}
+	return nil
+}
+
+// revive gives work that was given up another try: what GitHub refused it may
+// allow by now.
+func revive(ctx context.Context, space storage.Space) error {
+	dead, err := work.ListDead(ctx, space, "", 200)
+	if err != nil {
+		return err
+	}
+	for _, d := range dead {
+		if err := work.Retry(ctx, space, d.Key); err != nil && !errors.Is(err, work.ErrNotFound) {
+			return err
+		}
 	}
 	return nil
 }

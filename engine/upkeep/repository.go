@@ -2,6 +2,8 @@ package upkeep
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"time"
@@ -11,6 +13,7 @@ import (
 	"github.com/soulcaster/soulcaster/engine/action"
 	"github.com/soulcaster/soulcaster/engine/github"
 	"github.com/soulcaster/soulcaster/engine/intake"
+	"github.com/soulcaster/soulcaster/engine/issue"
 	"github.com/soulcaster/soulcaster/engine/policy"
 	"github.com/soulcaster/soulcaster/engine/project"
 	"github.com/soulcaster/soulcaster/engine/storage"
@@ -26,7 +29,7 @@ const PolicyPath = ".github/soulcaster.yml"
 
 // How often GitHub is asked about a repository: two requests each time.
 const (
-	every     = 5 * time.Minute
+	every     = 10 * time.Minute
 	everyIdle = time.Hour
 	idleAfter = 24 * time.Hour
 
@@ -40,50 +43,87 @@ type Repositories interface {
 	File(ctx context.Context, at github.At, path, ref string) (content []byte, found bool, err error)
 }
 
-// Repository returns the handler of RepositoryWork.
+// Repository returns the handler of RepositoryWork. Without a host, in a preview,
+// nobody is asked, and only what the server's settings say can have changed.
 func Repository(host Repositories, projects *project.Registry, log *action.Log, wake func(spaces ...string), now func() time.Time) work.Handler {
 	return func(ctx context.Context, it work.Item) (time.Time, error) {
 		was, entry, err := project.Load(ctx, it.Space)
 		if err != nil {
 			return time.Time{}, err
 		}
-		is, err := look(ctx, host, was)
-		if errors.Is(err, github.ErrSuspended) || errors.Is(err, github.ErrUninstalled) {
-			// The work of the installation finds out which, and what to do.
-			return time.Time{}, &work.Later{Until: now().Add(suspendedPause), Err: err}
-		}
-		if err != nil {
-			return time.Time{}, err
-		}
-		is.Looked = now().UTC()
-		if is.Repo.ID != 0 && is.Unavailable == "" {
-			if err := projects.Bind(ctx, is); errors.Is(err, project.ErrTwin) {
-				is.Unavailable = project.ErrTwin.Error()
-			} else if err != nil {
+		is := was
+		if host != nil {
+			if is, err = ask(ctx, host, projects, was, now); err != nil {
+				return time.Time{}, err
+			}
+			if is, entry, err = save(ctx, it.Space, entry, is); err != nil {
 				return time.Time{}, err
 			}
 		}
-		if is.FileError != "" && is.FileError != was.FileError {
-			zerolog.Ctx(ctx).Warn().Str("project", is.Repo.String()).Str("error", is.FileError).Msg("the repository's settings cannot be used; the last good ones stay in force")
-		}
-		var b storage.Batch
-		project.Save(&b, entry, is)
-		if err := it.Space.Apply(ctx, &b); err != nil {
-			return time.Time{}, fmt.Errorf("remember repository %s: %w", is.Repo, err)
-		}
-		if changed(projects, was, is) {
-			if err := restate(ctx, it.Space); err != nil {
+		// The hash is written after the issues were made due, so that a crash in
+		// between makes them due again.
+		if held := holds(projects, is); held != is.Restated {
+			if err := issue.Restate(ctx, it.Space); err != nil {
 				return time.Time{}, err
 			}
 			wake(it.Space.Name())
+			is.Restated = held
+			if is, entry, err = save(ctx, it.Space, entry, is); err != nil {
+				return time.Time{}, err
+			}
 		}
-		if was.Looked.Truncate(24*time.Hour) != is.Looked.Truncate(24*time.Hour) {
+		if now().Sub(is.Tidied) >= 24*time.Hour {
 			if err := tidy(ctx, it.Space, log, now()); err != nil {
+				return time.Time{}, err
+			}
+			is.Tidied = now().UTC()
+			if _, _, err = save(ctx, it.Space, entry, is); err != nil {
 				return time.Time{}, err
 			}
 		}
 		return now().Add(pace(ctx, it.Space, now())), nil
 	}
+}
+
+// ask brings a project in line with its repository.
+func ask(ctx context.Context, host Repositories, projects *project.Registry, was project.Project, now func() time.Time) (project.Project, error) {
+	is, err := look(ctx, host, was)
+	if errors.Is(err, github.ErrSuspended) || errors.Is(err, github.ErrUninstalled) {
+		// The work of the installation finds out which, and what to do.
+		return was, &work.Later{Until: now().Add(suspendedPause), Err: err}
+	}
+	if err != nil {
+		return was, err
+	}
+	is.Looked = now().UTC()
+	if is.Repo.ID != 0 && is.Unavailable == "" {
+		if err := projects.Bind(ctx, is); errors.Is(err, project.ErrTwin) {
+			is.Unavailable = project.ErrTwin.Error()
+		} else if err != nil {
+			return was, err
+		}
+	}
+	if is.FileError != "" && is.FileError != was.FileError {
+		zerolog.Ctx(ctx).Warn().Str("repository", is.Repo.String()).Str("error", is.FileError).
+			Msg("the repository's settings cannot be used; the last good ones stay in force")
+	}
+	return is, nil
+}
+
+// save writes the project and returns it as it was read back.
+func save(ctx context.Context, space storage.Space, was storage.Entry, is project.Project) (project.Project, storage.Entry, error) {
+	var b storage.Batch
+	project.Save(&b, was, is)
+	if err := space.Apply(ctx, &b); err != nil {
+		return is, was, fmt.Errorf("remember repository %s: %w", is.Repo, err)
+	}
+	return project.Load(ctx, space)
+}
+
+// holds hashes all that decides what is said on a project's issues, and whether.
+func holds(projects *project.Registry, p project.Project) string {
+	sum := sha256.Sum256(fmt.Appendf(nil, "%+v|%v|%v|%v", projects.Policy(p), p.Private, p.Unavailable, p.Repo))
+	return hex.EncodeToString(sum[:8])
 }
 
 // pace is how long to wait until the next look.
@@ -145,33 +185,4 @@ func look(ctx context.Context, host Repositories, p project.Project) (project.Pr
 		p.File, p.FileError = file, ""
 	}
 	return p, nil
-}
-
-// changed reports whether what holds for the project is different now.
-func changed(projects *project.Registry, was, is project.Project) bool {
-	return !projects.Policy(was).Equal(projects.Policy(is)) ||
-		was.Private != is.Private || was.Unavailable != is.Unavailable || was.Repo != is.Repo
-}
-
-// restate makes due the issues of all clusters: what may be said of them, and
-// whether, has changed.
-func restate(ctx context.Context, space storage.Space) error {
-	after := ""
-	for {
-		ids, err := clusterIDs(ctx, space, after)
-		if err != nil {
-			return err
-		}
-		if len(ids) == 0 {
-			return nil
-		}
-		var b storage.Batch
-		for _, id := range ids {
-			work.Add(&b, intake.IssueWork(id))
-		}
-		if err := space.Apply(ctx, &b); err != nil {
-			return fmt.Errorf("make issues due: %w", err)
-		}
-		after = ids[len(ids)-1]
-	}
 }

@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/soulcaster/soulcaster/engine/action"
-	"github.com/soulcaster/soulcaster/engine/cluster"
 	"github.com/soulcaster/soulcaster/engine/storage"
 )
 
@@ -59,17 +58,4 @@ func trim(ctx context.Context, space storage.Space, now time.Time) error {
 			return nil
 		}
 	}
-}
-
-// clusterIDs returns the next ids of a project's clusters.
-func clusterIDs(ctx context.Context, space storage.Space, after string) ([]string, error) {
-	clusters, err := cluster.List(ctx, space, after, 400)
-	if err != nil {
-		return nil, err
-	}
-	ids := make([]string, len(clusters))
-	for i, c := range clusters {
-		ids[i] = c.ID
-	}
-	return ids, nil
 }

@@ -344,6 +344,32 @@ func TestLongListing(t *testing.T) {
 	}
 }
 
+// What takes up more than it seems to does not make a batch that the store refuses.
+func TestManyLongLabels(t *testing.T) {
+	h := newHouse(t, openBolt(t))
+	const n = 300
+	var b strings.Builder
+	for i := range n {
+		fmt.Fprintf(&b, `{"title": "%d %s", "url": "https://example.com/%s", "labels": [`, i, strings.Repeat("😀", 280), strings.Repeat("x", 1900))
+		for l := range 20 {
+			fmt.Fprintf(&b, `%q,`, fmt.Sprint(i, l, strings.Repeat("😀", 94)))
+		}
+		b.WriteString("\"last\"]}\n")
+	}
+	got := h.report(b.String(), "Content-Type", "application/x-ndjson")
+	if got.Status != http.StatusAccepted || got.Answer.Accepted != n {
+		t.Fatalf("%d %.300s, want %d accepted", got.Status, got.Body, n)
+	}
+	for i, it := range got.Answer.Items {
+		if it.Index != i || it.Status != "accepted" {
+			t.Errorf("item %d: %+v", i, it)
+		}
+	}
+	if stored := h.stored(acme); stored != n {
+		t.Errorf("%d stored of %d", stored, n)
+	}
+}
+
 // The largest stack that fits into a webhook fits into the store.
 func TestLongStack(t *testing.T) {
 	h := newHouse(t, openBolt(t))
