@@ -163,7 +163,7 @@ const maxAnswers = 20
 
 // chatty reports whether this issue had its answers for the hour.
 func (o *order) chatty(ctx context.Context) bool {
-	entries, err := o.log.List(ctx, o.space, o.subject(), "", 4*maxAnswers)
+	entries, err := o.log.List(ctx, o.space, o.subject(), "", 10*maxAnswers)
 	if err != nil {
 		return false // what is wrong shows in the next step
 	}
