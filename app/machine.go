@@ -127,7 +127,7 @@ func assemble(ctx context.Context, cfg *config.Config, db storage.DB, bell stora
 	begin := func(b *storage.Batch) { work.Add(b, upkeep.RepositoryWork) }
 	projects := project.NewRegistry(db, serverPolicies(cfg), begin)
 
-	queue := work.New(db, bell, work.Options{Exclusive: exclusive, Log: log})
+	queue := work.New(db, bell, work.Options{Exclusive: exclusive, Log: log, Drain: drainWork})
 	actions := action.New(action.Options{Hook: faults})
 
 	embedder, model, err := models(ctx, cfg)
@@ -296,9 +296,9 @@ func connect(ctx context.Context, cfg *config.Config, log zerolog.Logger) (*gith
 	return app, nil
 }
 
-// newLog returns the log: one line of JSON each.
+// newLog returns the log: JSON lines, without those for developers.
 func newLog(w io.Writer) zerolog.Logger {
-	return zerolog.New(w).With().Timestamp().Logger()
+	return zerolog.New(w).Level(zerolog.InfoLevel).With().Timestamp().Logger()
 }
 
 // judges returns the language model's part in clustering and in filing; both are

@@ -76,10 +76,13 @@ func runApp(ctx context.Context, cfg *config.Config, host *github.App, m mode, l
 	return app.run(ctx, listener, metricsListener, log)
 }
 
-// drainRequests is how long requests that are under way at the end may take; the
-// queue has its own limit for work. What is not finished by then is done again
-// after the next start.
-const drainRequests = 15 * time.Second
+// How long the end may take: requests under way are answered, then work under way
+// is finished. Together they stay below the thirty seconds that orchestrators
+// grant. What is not finished by then is done again after the next start.
+const (
+	drainRequests = 12 * time.Second
+	drainWork     = 12 * time.Second
+)
 
 // run serves until ctx is done, then drains: no new requests, then no new work.
 func (m *machine) run(ctx context.Context, listener, metricsListener net.Listener, log zerolog.Logger) error {

@@ -50,13 +50,13 @@ func (in *Intake) into(ctx context.Context, space storage.Space, readings []feed
 	if err != nil {
 		return err
 	}
-	lines, clusters, err := in.where.Where(ctx, space, ids...)
+	places, err := in.where.Where(ctx, space, ids...)
 	if err != nil {
 		return fmt.Errorf("see where feedback is: %w", err)
 	}
 	all := make(map[string]*piece, len(ids))
 	for i, id := range ids {
-		all[id] = &piece{f: known[i], entry: entries[i], line: lines[i], fresh: Grouping, cluster: clusters[i]}
+		all[id] = &piece{f: known[i], entry: entries[i], place: places[i], fresh: Grouping}
 	}
 	for _, i := range at {
 		all[readings[i].Feedback.ID].fold(readings[i], &answers[i])
@@ -76,11 +76,10 @@ func (in *Intake) into(ctx context.Context, space storage.Space, readings []feed
 
 // piece is one feedback of a project while readings are folded into it.
 type piece struct {
-	f       *feedback.Feedback // nil while nothing is known
-	entry   storage.Entry      // that it was read from
-	line    string             // where it is
-	fresh   string             // where it is if it is new
-	cluster string
+	f     *feedback.Feedback // nil while nothing is known
+	entry storage.Entry      // that it was read from
+	place Place
+	fresh string // where it is if it is new
 
 	changed, assign bool
 }
@@ -105,7 +104,7 @@ func (p *piece) fold(r feedback.Reading, a *Answer) {
 	change := p.f.Merge(r)
 	p.changed = p.changed || change.Any()
 	p.assign = p.assign || change.Enriched || change.Removed
-	a.Status, a.State = Duplicate, p.line
+	a.Status, a.State = Duplicate, p.place.Line
 	if p.f.Removed {
 		a.State = takenOut
 	}
@@ -131,8 +130,10 @@ func batch(ids []string, all map[string]*piece, now time.Time) (*storage.Batch, 
 			wait(b, now, id)
 			assign = true
 		}
-		if p.cluster != "" {
-			clusters[p.cluster] = true
+		// A cluster that it is put into meanwhile would not hear of this.
+		b.RequireEntry(p.place.Entry)
+		if p.place.Cluster != "" {
+			clusters[p.place.Cluster] = true
 		}
 	}
 	if len(b.Ops) == 0 {

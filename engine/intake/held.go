@@ -40,7 +40,7 @@ func (in *Intake) hold(ctx context.Context, installation int64, readings []feedb
 		r := readings[i]
 		p := all[r.Feedback.ID]
 		p.fresh = Unrouted(r.Feedback.Project)
-		p.line = p.fresh
+		p.place.Line = p.fresh
 		p.fold(r, &answers[i])
 	}
 	var b storage.Batch

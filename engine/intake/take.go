@@ -42,9 +42,14 @@ type Answer struct {
 
 // Where says where feedback is that is in a project already.
 type Where interface {
-	// Where returns one line per feedback ("issue #7", "held: 1 of 2 people"),
-	// and the cluster that it is in, "" if in none.
-	Where(ctx context.Context, space storage.Space, ids ...string) (lines, clusters []string, err error)
+	Where(ctx context.Context, space storage.Space, ids ...string) ([]Place, error)
+}
+
+// Place is where a feedback is.
+type Place struct {
+	Line    string        // as people read it: "issue #7", "held: 1 of 2 people"
+	Cluster string        // "" if it is in none
+	Entry   storage.Entry // that says so: unchanged as long as the place is
 }
 
 // Intake takes readings in. It is safe for concurrent use.
@@ -62,8 +67,8 @@ func New(projects *project.Registry, where Where, wake func(spaces ...string), n
 }
 
 const (
-	// perBatch is how many readings one batch stores: four operations each.
-	perBatch = 100
+	// perBatch is how many readings one batch stores: at most five operations each.
+	perBatch = 90
 	// batchBytes is what they may take up by a guess; where it is wrong, the
 	// batch is split.
 	batchBytes = 512 << 10

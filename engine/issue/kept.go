@@ -146,33 +146,33 @@ func Restate(ctx context.Context, space storage.Space) error {
 // Standings says where feedback is; it is what ingest answers with.
 type Standings struct{}
 
-// Where returns a line and the cluster for each feedback.
-func (Standings) Where(ctx context.Context, space storage.Space, ids ...string) (lines, clusters []string, err error) {
-	lines, clusters = make([]string, len(ids)), make([]string, len(ids))
-	memberships, _, err := cluster.Memberships(ctx, space, ids...)
+// Where returns the place of each feedback.
+func (Standings) Where(ctx context.Context, space storage.Space, ids ...string) ([]intake.Place, error) {
+	memberships, entries, err := cluster.Memberships(ctx, space, ids...)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	known := make(map[string]string)
+	places := make([]intake.Place, len(ids))
+	known := make(map[string]string) // line by cluster
 	for i, m := range memberships {
-		lines[i] = intake.Grouping
+		places[i] = intake.Place{Line: intake.Grouping, Entry: entries[i]}
 		if m == nil {
 			continue
 		}
-		clusters[i] = m.Cluster
-		if _, ok := known[m.Cluster]; !ok {
-			l, ok, err := LineOf(ctx, space, m.Cluster)
+		line, ok := known[m.Cluster]
+		if !ok {
+			l, said, err := LineOf(ctx, space, m.Cluster)
 			if err != nil {
-				return nil, nil, err
+				return nil, err
 			}
-			if !ok {
-				l.Text = "grouped: whether it gets an issue is being worked out"
+			if line = l.Text; !said {
+				line = "grouped: whether it gets an issue is being worked out"
 			}
-			known[m.Cluster] = l.Text
+			known[m.Cluster] = line
 		}
-		lines[i] = known[m.Cluster]
+		places[i].Line, places[i].Cluster = line, m.Cluster
 	}
-	return lines, clusters, nil
+	return places, nil
 }
 
 // maxMembers is how much of a cluster is summed up: what a bigger one has beyond

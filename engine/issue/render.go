@@ -79,6 +79,9 @@ func (p Published) facts() string {
 		}
 	}
 	q := p.problem
+	if q.Reports == 0 {
+		return "Nothing that counts is left of what was reported: it was deleted at its source, belongs elsewhere, or does not count any more."
+	}
 	fact("Reports", p.reports())
 	fact("Seen", p.seen())
 	if last, before := q.Trend.Weeks(); last+before >= minTrend {
