@@ -174,3 +174,21 @@ func TestPageWithoutAStore(t *testing.T) {
 		t.Errorf("%d %s", out.Code, out.Body)
 	}
 }
+
+// Work that was given up is shown to who can act on it, with the reason.
+func TestPageShowsWhatWasGivenUp(t *testing.T) {
+	w := world(t)
+	w.Take("reports", w.Report("reports", `{"title": "The CSV export fails"}`)...)
+	w.Settle()
+	var b storage.Batch
+	b.SetJSON("work/dead/issue/000001", map[string]any{"died": w.Time, "attempts": 3, "error": "GitHub does not <b>like</b> it"})
+	if err := w.Space("acme/web").Apply(t.Context(), &b); err != nil {
+		t.Fatal(err)
+	}
+	page := get(t.Context(), pages(t, w, Config{Preview: true}), "GET", "/").Body.String()
+	for _, want := range []string{"Work that was given up", "issue/000001", "after 3 tries", "does not &lt;b&gt;like&lt;/b&gt; it"} {
+		if !strings.Contains(page, want) {
+			t.Errorf("the page lacks %q", want)
+		}
+	}
+}

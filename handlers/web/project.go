@@ -16,6 +16,7 @@ import (
 	"github.com/soulcaster/soulcaster/engine/policy"
 	"github.com/soulcaster/soulcaster/engine/project"
 	"github.com/soulcaster/soulcaster/engine/storage"
+	"github.com/soulcaster/soulcaster/engine/work"
 )
 
 // project shows a project with the clusters that come after one, at most most.
@@ -53,6 +54,9 @@ func (p *Pages) project(ctx context.Context, space storage.Space, after string, 
 		v.Clusters = append(v.Clusters, c)
 	}
 	if v.Waiting, v.MoreWaiting, err = waiting(ctx, space); err != nil {
+		return v, err
+	}
+	if v.Dead, err = work.ListDead(ctx, space, "", perList); err != nil {
 		return v, err
 	}
 	v.Acts, err = p.acts(ctx, space)

@@ -11,6 +11,7 @@ import (
 	"github.com/soulcaster/soulcaster/engine/issue"
 	"github.com/soulcaster/soulcaster/engine/project"
 	"github.com/soulcaster/soulcaster/engine/storage"
+	"github.com/soulcaster/soulcaster/engine/work"
 )
 
 // How much a page shows.
@@ -41,6 +42,7 @@ type projectView struct {
 	Next                   string // where the next page begins, "" if there is none
 	Waiting                []string
 	MoreWaiting            bool
+	Dead                   []work.Status // work that was given up
 	Acts                   []actView
 }
 
