@@ -163,6 +163,10 @@ func checkInstallation(ctx context.Context, host *github.App, in config.Installa
 		return []finding{{what: what, err: errors.New("it is suspended"), todo: "whoever suspended it can resume it on the installation's page"}}
 	}
 	found := []finding{{what: what, err: lacks(seen.Permissions), note: "on " + seen.Account, todo: "somebody has to accept the App's new permissions there"}}
+	if seen.Permissions["contents"] == "" {
+		found = append(found, finding{what: what, note: "contents: read is not granted, so private repositories have no say through " +
+			upkeep.PolicyPath + "; the server's file speaks for them"})
+	}
 	for _, name := range repositories(in) {
 		f := finding{what: "repository " + name, todo: "is it spelt right, and among the installation's repositories?"}
 		repo, err := project.ParseRepo(name)
@@ -205,9 +209,6 @@ func lacks(have map[string]string) error {
 	}
 	if have["metadata"] == "" {
 		missing = append(missing, "metadata: read")
-	}
-	if have["contents"] == "" {
-		missing = append(missing, "contents: read (without it "+upkeep.PolicyPath+" of a private repository cannot be read; the server's file can say the same)")
 	}
 	if len(missing) > 0 {
 		return fmt.Errorf("missing: %s", strings.Join(missing, ", "))

@@ -288,8 +288,10 @@ func connect(ctx context.Context, cfg *config.Config, log zerolog.Logger) (*gith
 	case errors.As(err, &later) && !errors.Is(err, github.ErrUnauthorized):
 		// GitHub is away. Feedback is taken in all the same, and work waits.
 		log.Warn().Err(err).Msg("GitHub did not answer; the app starts, and its work waits")
+	case errors.Is(err, github.ErrUnauthorized):
+		return nil, errors.New("GITHUB_APP_INTEGRATION_ID, GITHUB_APP_PRIVATE_KEY: GitHub refuses these credentials: check that they belong together, and that this machine's clock is right")
 	case err != nil:
-		return nil, err
+		return nil, fmt.Errorf("ask GitHub about the App: %w", err)
 	default:
 		log.Info().Str("app", id.Slug).Msg("GitHub knows the App")
 	}

@@ -39,8 +39,8 @@ func TestCommands(t *testing.T) {
 			who, text string
 			want      []string
 		}{
-			{maintainer, "/soulcaster status", []string{fmt.Sprintf("ssue #%d", number), "1 error group"}},
-			{reader, "\n/Soulcaster  STATUS \r\nThank you!", []string{"1 error group"}},
+			{maintainer, "/soulcaster status", []string{fmt.Sprintf("ssue #%d", number), "1 report"}},
+			{reader, "\n/Soulcaster  STATUS \r\nThank you!", []string{"1 report"}},
 			{reader, "/soulcaster help", []string{"`/soulcaster status`", "`/soulcaster undo`", "write"}},
 			{maintainer, "/soulcaster", []string{"`/soulcaster help`"}},
 			{maintainer, "/soulcaster statsu", []string{"Did you mean `/soulcaster status`"}},
