@@ -12,16 +12,22 @@ import (
 	"github.com/soulcaster/soulcaster/engine/work"
 )
 
-// perBatch is how many reports one batch assigns: with the sums of as many
-// clusters it stays well below the limits of a batch.
+// perBatch is how many reports one batch assigns, at most.
 const perBatch = 32
 
-// batches is how many batches a project gets at a turn, so that others get
-// theirs.
-const batches = 8
+// What a project gets at a turn, so that others get theirs, and so that a turn
+// ends well before the deadline of its context.
+const (
+	batches  = 8
+	turnTime = 30 * time.Second // begin no other batch after that
+	// askTime is what the judge may take. A question that was begun is waited for
+	// a little longer.
+	askTime = 20 * time.Second
+)
 
 // Judge answers a question about whether a report belongs to a group, where the
-// vectors alone do not say. An error counts as no.
+// vectors alone do not say. An error counts as no, and so does silence for ten
+// seconds.
 type Judge interface {
 	Same(ctx context.Context, report embed.Document, group []embed.Document) (bool, error)
 }
@@ -47,10 +53,12 @@ func NewAssigner(embedder embed.Embedder, judge Judge,
 	return &Assigner{embedder: embedder, judge: judge, strictness: strictness, wake: wake, now: now}
 }
 
-// Handle does the work of one project: it assigns what waits.
+// Handle does the work of one project: it assigns what waits. What could not be
+// read, or was refused by the embedder, is tried again at the time returned.
 func (a *Assigner) Handle(ctx context.Context, it work.Item) (time.Time, error) {
-	for range batches {
-		more, err := a.batch(ctx, it.Space)
+	t := &turn{began: a.now(), asking: askTime}
+	for n := 0; n < batches && !t.over(a.now()); n++ {
+		s, err := a.batch(ctx, it.Space, t)
 		var away *embed.UnavailableError
 		switch {
 		case errors.As(err, &away):
@@ -59,56 +67,81 @@ func (a *Assigner) Handle(ctx context.Context, it work.Item) (time.Time, error) 
 			continue // somebody else changed the clusters: read again
 		case err != nil:
 			return time.Time{}, err
-		case !more:
-			return time.Time{}, nil
+		case !s.more:
+			return s.again, nil
 		}
 	}
 	return a.now(), nil
 }
 
+// turn is what is left of a project's turn.
+type turn struct {
+	began  time.Time
+	asking time.Duration // what the judge may still take
+	silent int           // questions in a row that it did not answer
+}
+
+// over reports whether no other batch should be begun.
+func (t *turn) over(now time.Time) bool { return t.asked() || now.Sub(t.began) >= turnTime }
+
+// asked reports whether the judge had its time. What comes after that is left for
+// the next turn, which may be the next moment: it is better asked about than not.
+func (t *turn) asked() bool { return t.asking <= 0 && !t.mute() }
+
+// mute reports whether the judge seems to be away: asking on would hold
+// everything up and change nothing.
+func (t *turn) mute() bool { return t.silent >= 2 }
+
 // batch does the next piece of what is due in a project: it makes sums anew,
-// moves to another embedder, or assigns the feedback that has waited longest.
-// It reports whether there may be more.
-func (a *Assigner) batch(ctx context.Context, space storage.Space) (more bool, err error) {
+// moves to another embedder, or assigns the feedback that has waited longest. The
+// session returned says whether there may be more.
+func (a *Assigner) batch(ctx context.Context, space storage.Space, t *turn) (*session, error) {
 	entries, err := space.Get(ctx, headKey)
 	if err != nil {
-		return false, fmt.Errorf("read head: %w", err)
+		return nil, fmt.Errorf("read head: %w", err)
 	}
 	head := Head{Epoch: rand.Text(), Embedder: a.embedder.Name()}
 	if err := storage.GetJSON(entries[0], &head); err != nil {
-		return false, err
+		return nil, err
 	}
 	strictness, err := a.strictness(ctx, space)
 	if err != nil {
-		return false, err
+		return nil, err
 	}
 	if head.Embedder != a.embedder.Name() {
-		return true, a.reembed(ctx, space, entries[0], head)
+		return &session{more: true}, a.reembed(ctx, space, entries[0], head)
 	}
 
 	book := a.shelf.take(space.Name())
 	defer a.shelf.put(book)
 	if err := book.refresh(ctx, space, head, a.embedder.Dim()); err != nil {
-		return false, err
+		return nil, err
 	}
 	book.index.thresholds = ThresholdsFor(a.embedder.Name(), strictness)
-	s := &session{a: a, space: space, index: book.index, head: head, touched: make(map[string]*touched)}
+	s := &session{a: a, space: space, index: book.index, memo: &book.memo, turn: t, head: head, touched: make(map[string]*touched)}
 	s.batch.RequireEntry(entries[0])
 
-	more, err = s.recount(ctx)
-	if err == nil && !more {
-		more, err = s.assign(ctx)
+	marked := s.repair(book.broken)
+	s.more = marked > 0
+	if !s.more {
+		s.more, err = s.recount(ctx)
+	}
+	if err == nil && !s.more {
+		s.more, err = s.assign(ctx)
 	}
 	if err == nil && len(s.batch.Ops) > 1 {
 		err = s.commit(ctx)
 	}
 	if err != nil {
 		book.index = nil // it may hold what was not written
-		return false, err
+		return nil, err
 	}
-	book.head = s.head
+	book.head, book.broken = s.head, book.broken[marked:]
+	if s.assigned {
+		book.memo.settle(s.left)
+	}
 	if len(s.touched) > 0 {
 		a.wake(space.Name())
 	}
-	return more, nil
+	return s, nil
 }

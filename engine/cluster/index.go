@@ -106,12 +106,7 @@ func (x *Index) Remove(cluster string, item Item) error {
 	if len(item.Vector) != x.dim {
 		return fmt.Errorf("remove from cluster %s: vector of %d dimensions, index of %d", cluster, len(item.Vector), x.dim)
 	}
-	for _, f := range item.Fingerprints {
-		of := x.prints[f]
-		if of[cluster]--; of[cluster] <= 0 {
-			x.forget(f, cluster)
-		}
-	}
+	x.removeFingerprints(cluster, item.Fingerprints)
 	p := &x.parts[at]
 	if p.n--; p.n == 0 {
 		x.dropPart(cluster, item.Kind)
@@ -119,6 +114,17 @@ func (x *Index) Remove(cluster string, item Item) error {
 	}
 	Sum(p.sum, item.Vector, -1)
 	return nil
+}
+
+// removeFingerprints takes a member out of those that a cluster is known by.
+func (x *Index) removeFingerprints(cluster string, fingerprints []string) {
+	for _, f := range fingerprints {
+		if of := x.prints[f]; of[cluster] > 1 {
+			of[cluster]--
+		} else {
+			x.forget(f, cluster)
+		}
+	}
 }
 
 // Drop forgets a cluster.

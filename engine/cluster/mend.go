@@ -7,7 +7,6 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/soulcaster/soulcaster/engine/embed"
-	"github.com/soulcaster/soulcaster/engine/intake"
 	"github.com/soulcaster/soulcaster/engine/storage"
 )
 
@@ -29,6 +28,38 @@ type Move struct {
 	After  string `json:"after"`  // the last feedback, or cluster, dealt with
 }
 
+// Sums of 32-bit numbers drift: every vector that is added or subtracted rounds
+// each of their numbers by up to 2⁻²⁴ of itself. Of n unit vectors, none of those
+// is greater than n, so k changes make a mean similarity wrong by at most k·2⁻²⁴
+// times how much bigger the sum once was than it is now. To make a sum anew is to
+// read all members, so big clusters wait for it until their changes are half of
+// their members: they are never more than half again as big before, and 10,000
+// changes are wrong by less than a thousandth. (Similarities are compared in
+// hundredths.) Small clusters could shrink to a remnant of what they were, and are
+// counted anew with every removal.
+const (
+	bigFrom  = 2000   // members
+	driftMin = 1000   // changes after which sums are made anew: at the earliest,
+	driftMax = 10_000 // and at the latest
+)
+
+// drifted reports whether the sums of a cluster are to be made anew.
+func drifted(c Cluster, removed bool) bool {
+	if c.Size <= bigFrom {
+		return removed || c.Changes >= driftMin
+	}
+	return c.Changes >= min(max(driftMin, c.Size/2), driftMax)
+}
+
+// repair marks clusters for new sums, and returns how many.
+func (s *session) repair(broken []string) int {
+	broken = broken[:min(len(broken), 400)]
+	for _, id := range broken {
+		s.batch.Set(recountPrefix+id, nil)
+	}
+	return len(broken)
+}
+
 // recount makes the sums of one cluster anew from its members, or deletes some of
 // what an embedder left that is not used any more. It reports whether there was
 // anything of the kind to do.
@@ -44,6 +75,8 @@ func (s *session) recount(ctx context.Context) (bool, error) {
 	s.batch.Delete(entries[0].Key)
 	id := entries[0].Key[len(recountPrefix):]
 	parts := make(map[embed.Kind]Part)
+	t := s.touch(id)
+	t.recounted = true
 	after := ""
 	for {
 		ids, err := Members(ctx, s.space, id, after, perBatch*4)
@@ -54,24 +87,26 @@ func (s *session) recount(ctx context.Context) (bool, error) {
 			break
 		}
 		after = ids[len(ids)-1]
-		if err := s.sum(ctx, ids, parts); err != nil {
+		bare, err := s.sum(ctx, ids, parts)
+		if err != nil {
 			return false, err
 		}
+		t.bare += bare
 	}
 	for _, kind := range []embed.Kind{embed.Trace, embed.Prose} {
 		if err := s.index.Put(id, kind, orEmpty(parts[kind], s.index.dim)); err != nil {
 			return false, err
 		}
 	}
-	s.touch(id)
 	return true, nil
 }
 
-// sum adds the vectors of members to the parts.
-func (s *session) sum(ctx context.Context, ids []string, parts map[embed.Kind]Part) error {
-	memberships, _, err := Memberships(ctx, s.space, ids...)
+// sum adds the vectors of members to the parts, and returns how many have none
+// that can be read.
+func (s *session) sum(ctx context.Context, ids []string, parts map[embed.Kind]Part) (bare int, err error) {
+	were, bad, err := memberships(ctx, s.space, ids)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	keys := make([]string, len(ids))
 	for i, id := range ids {
@@ -79,23 +114,24 @@ func (s *session) sum(ctx context.Context, ids []string, parts map[embed.Kind]Pa
 	}
 	entries, err := s.space.Get(ctx, keys...)
 	if err != nil {
-		return fmt.Errorf("read vectors: %w", err)
+		return 0, fmt.Errorf("read vectors: %w", err)
 	}
 	for i, e := range entries {
-		if !e.Exists() || memberships[i] == nil {
+		if were[i] == nil && bad[i] == nil {
 			continue
 		}
 		v, err := DecodeVector(e.Value)
-		if err != nil {
-			return fmt.Errorf("read %s: %w", e.Key, err)
+		if bad[i] != nil || err != nil || !usable(v, s.index.dim) {
+			bare++
+			continue
 		}
-		kind := memberships[i].Kind
+		kind := were[i].Kind
 		p := orEmpty(parts[kind], len(v))
 		p.N++
 		Sum(p.Sum, v, 1)
 		parts[kind] = p
 	}
-	return nil
+	return bare, nil
 }
 
 func orEmpty(p Part, dim int) Part {
@@ -167,7 +203,8 @@ func (a *Assigner) reembed(ctx context.Context, space storage.Space, was storage
 	return nil
 }
 
-// vectorStep embeds the next members anew.
+// vectorStep embeds the next members anew. Those that were removed, cannot be read
+// or are refused get no vector.
 func (a *Assigner) vectorStep(ctx context.Context, space storage.Space, b *storage.Batch, move *Move) error {
 	after := ""
 	if move.After != "" {
@@ -185,17 +222,27 @@ func (a *Assigner) vectorStep(ctx context.Context, space storage.Space, b *stora
 	for i, e := range entries {
 		ids[i] = e.Key[len(ofPrefix):]
 	}
-	all, _, err := intake.Load(ctx, space, ids...)
+	texts, bad, err := load(ctx, space, ids)
 	if err != nil {
 		return err
 	}
-	vectors, err := embedAll(ctx, a.embedder, all)
-	if err != nil {
+	all := make([]*arrival, len(ids))
+	for i, id := range ids {
+		all[i] = &arrival{id: id, feedback: texts[i], bad: bad[i]}
+	}
+	if err := a.embed(ctx, all, nil); err != nil {
 		return err
 	}
-	for i, v := range vectors {
-		if v != nil {
-			b.Set(vecKey(move.To, ids[i]), EncodeVector(v))
+	for _, w := range all {
+		if w.vector != nil {
+			b.Set(vecKey(move.To, w.id), EncodeVector(w.vector))
+			continue
+		}
+		// It stays in its cluster, and is in no sum.
+		b.Delete(vecKey(move.To, w.id))
+		if w.bad != nil {
+			zerolog.Ctx(ctx).Warn().Err(w.bad).Str("feedback", w.id).
+				Msg("feedback has no vector of the new embedder; it stays where it is and is known by its fingerprint alone")
 		}
 	}
 	move.After = ids[len(ids)-1]

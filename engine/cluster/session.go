@@ -2,6 +2,7 @@ package cluster
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -22,10 +23,17 @@ type session struct {
 	a     *Assigner
 	space storage.Space
 	index *Index
+	memo  *memo
+	turn  *turn
 	head  Head
 
 	batch   storage.Batch
 	touched map[string]*touched
+
+	more     bool       // there may be more to do
+	again    time.Time  // when to try what was postponed; zero: never
+	assigned bool       // feedback was assigned, but for
+	left     []*arrival // what did not fit in
 }
 
 // touched is a cluster that the session changes.
@@ -33,7 +41,11 @@ type touched struct {
 	created time.Time // of a new one
 	added   int
 	removed int
+	lost    int             // members taken out whose vector was not there to be subtracted
 	prints  map[string]bool // fingerprints whose counts changed
+
+	recounted bool // its sums were made anew,
+	bare      int  // and these many members have no vector
 }
 
 // Change is an entry of the change log: what other replicas read again.
@@ -46,74 +58,74 @@ type Change struct {
 // reads everything.
 const maxLog = 500
 
-// assign decides where each of the longest waiting feedback belongs. It reports
-// whether there was any.
+// assign decides where each of the longest waiting feedback belongs, as far as
+// time and the size of a batch allow. It reports whether there was any.
 func (s *session) assign(ctx context.Context) (bool, error) {
-	todo, err := intake.Waiting(ctx, s.space, perBatch)
-	if err != nil || len(todo) == 0 {
+	all, err := s.arrivals(ctx)
+	if err != nil || len(all) == 0 {
 		return false, err
 	}
-	var ids []string
-	for _, t := range todo {
-		s.batch.RequireEntry(t.Entry)
-		s.batch.Delete(t.Entry.Key)
-		if !slices.Contains(ids, t.Feedback) {
-			ids = append(ids, t.Feedback)
+	s.memo.vectors = vectorsOf(all)
+	filed, err := filedAmong(ctx, s.space, all)
+	if err != nil {
+		return false, err
+	}
+	s.assigned = true
+	for i, w := range all {
+		if s.turn.asked() || s.full() {
+			s.left = all[i:]
+			break
 		}
-	}
-	all, _, err := intake.Load(ctx, s.space, ids...)
-	if err != nil {
-		return false, err
-	}
-	were, _, err := Memberships(ctx, s.space, ids...)
-	if err != nil {
-		return false, err
-	}
-	filed, err := filedAmong(ctx, s.space, were)
-	if err != nil {
-		return false, err
-	}
-	vectors, err := embedAll(ctx, s.a.embedder, all)
-	if err != nil {
-		return false, err
-	}
-	for i, f := range all {
-		if f == nil {
-			continue
+		for _, t := range w.todo {
+			s.batch.RequireEntry(t.Entry)
+			s.batch.Delete(t.Entry.Key)
 		}
-		if err := s.settle(ctx, f, were[i], filed, vectors[i]); err != nil {
+		if w.bad != nil {
+			s.postpone(ctx, w)
+		} else if err := s.settle(ctx, w, filed); err != nil {
 			return false, err
 		}
 	}
 	return true, nil
 }
 
+// full reports whether the batch might not hold what one feedback more changes:
+// two clusters with two sums each, its own entries, and those that say that it
+// waits.
+func (s *session) full() bool {
+	sums := 2 * (4*s.index.dim + 1000)
+	ops, size := len(s.batch.Ops), s.batch.Bytes()
+	for _, t := range s.touched {
+		ops, size = ops+5+len(t.prints), size+sums
+	}
+	return ops+30+2*perBatch > storage.MaxOps || size+3*sums > storage.MaxBytes
+}
+
 // settle puts one feedback where it belongs now. A member of a filed cluster is
 // not moved: only what is compared of it changes.
-func (s *session) settle(ctx context.Context, f *feedback.Feedback, was *Membership, filed map[string]bool, vector []float32) error {
-	if was == nil && f.Removed {
+func (s *session) settle(ctx context.Context, w *arrival, filed map[string]bool) error {
+	f, was := w.feedback, w.was
+	switch {
+	case f == nil, was == nil && f.Removed:
 		return nil
-	}
-	if was == nil {
-		return s.place(ctx, f, vector)
+	case was == nil:
+		return s.place(ctx, f, w.vector)
 	}
 	old, err := s.stored(ctx, f.ID, was)
 	if err != nil {
 		return err
 	}
-	if err := s.remove(f.ID, was, old); err != nil {
-		return err
-	}
+	s.remove(ctx, f.ID, was, old)
 	switch {
 	case f.Removed:
 		return nil
 	case filed[was.Cluster]:
-		item := itemOf(f, vector)
+		item := itemOf(f, w.vector)
 		m := *was
 		m.Kind, m.Fingerprints = item.Kind, item.Fingerprints
 		return s.add(f.ID, m, item)
 	}
-	return s.place(ctx, f, vector)
+	return s.place(ctx, f, w.vector)
 }
 
 // place finds the cluster that the feedback belongs to, or opens one.
@@ -135,39 +147,6 @@ func (s *session) place(ctx context.Context, f *feedback.Feedback, vector []floa
 	return s.add(f.ID, m, item)
 }
 
-// ask lets the judge decide between the nearest cluster and a new one.
-func (s *session) ask(ctx context.Context, f *feedback.Feedback, d *Decision) error {
-	nearest := d.Candidates[0]
-	ids, err := Members(ctx, s.space, nearest.Cluster, "", 8)
-	if err != nil {
-		return err
-	}
-	members, _, err := intake.Load(ctx, s.space, ids...)
-	if err != nil {
-		return err
-	}
-	var group []embed.Document
-	for _, m := range members {
-		if m != nil && !m.Removed {
-			group = append(group, embed.Of(m))
-		}
-	}
-	if len(group) == 0 {
-		return nil // it was opened in this very batch
-	}
-	same, err := s.a.judge.Same(ctx, embed.Of(f), group)
-	if err != nil {
-		zerolog.Ctx(ctx).Warn().Err(err).Str("cluster", nearest.Cluster).
-			Msg("the model did not say whether a report belongs to a cluster: it opens a new one")
-		return nil
-	}
-	if same {
-		d.Cluster, d.Similarity = nearest.Cluster, &nearest.Similarity
-		d.Reason = fmt.Sprintf("the language model found it to be the same problem; %s alike on average", percent(nearest.Similarity))
-	}
-	return nil
-}
-
 // add makes the feedback a member.
 func (s *session) add(id string, m Membership, item Item) error {
 	if err := s.index.Add(m.Cluster, item); err != nil {
@@ -184,31 +163,42 @@ func (s *session) add(id string, m Membership, item Item) error {
 	return nil
 }
 
-// remove takes a member out of its cluster, and out of what is compared.
-func (s *session) remove(id string, was *Membership, item Item) error {
-	if err := s.index.Remove(was.Cluster, item); err != nil {
-		return err
-	}
+// remove takes a member out of its cluster, and out of what is compared. One whose
+// vector is not there cannot be subtracted: if its cluster's sum holds it after
+// all, that is made anew.
+func (s *session) remove(ctx context.Context, id string, was *Membership, item Item) {
 	t := s.touch(was.Cluster)
-	t.removed++
+	err := errors.New("it has no vector")
+	if item.Vector != nil {
+		err = s.index.Remove(was.Cluster, item)
+	}
+	if err == nil {
+		t.removed++
+	} else {
+		t.lost++
+		s.index.removeFingerprints(was.Cluster, item.Fingerprints)
+		zerolog.Ctx(ctx).Warn().Err(err).Str("feedback", id).Str("cluster", was.Cluster).
+			Msg("a report leaves a cluster that did not compare it; the cluster is counted anew")
+	}
 	for _, f := range item.Fingerprints {
 		t.prints[f] = true
 	}
 	s.batch.Delete(ofPrefix + id)
 	s.batch.Delete(memberPrefix + was.Cluster + "/" + id)
 	s.batch.Delete(vecKey(s.head.Embedder, id))
-	return nil
 }
 
-// stored is the member as the index knows it.
+// stored is the member as the index knows it: without a vector if none that can be
+// read is stored. Feedback that was removed or refused while the project moved to
+// another embedder has none.
 func (s *session) stored(ctx context.Context, id string, was *Membership) (Item, error) {
 	entries, err := s.space.Get(ctx, vecKey(s.head.Embedder, id))
 	if err != nil {
 		return Item{}, fmt.Errorf("read vector of %s: %w", id, err)
 	}
 	vector, err := DecodeVector(entries[0].Value)
-	if err != nil {
-		return Item{}, fmt.Errorf("read vector of %s: %w", id, err)
+	if err != nil || !usable(vector, s.index.dim) {
+		vector = nil
 	}
 	return Item{Kind: was.Kind, Vector: vector, Fingerprints: was.Fingerprints}, nil
 }
@@ -250,10 +240,6 @@ func (s *session) commit(ctx context.Context) error {
 	return nil
 }
 
-// driftAfter is how many additions a sum takes before it is made anew: sums of
-// 32-bit numbers drift.
-const driftAfter = 1000
-
 // writeCluster writes a cluster as the index has it now.
 func (s *session) writeCluster(ctx context.Context, id string, t *touched) error {
 	for f := range t.prints {
@@ -275,7 +261,10 @@ func (s *session) writeCluster(ctx context.Context, id string, t *touched) error
 			s.batch.Delete(sumKey(s.head.Embedder, id, kind))
 		}
 	}
-	if len(parts) == 0 {
+	if c.Bare = max(0, c.Bare-t.lost); t.recounted {
+		c.Bare, c.Changes = t.bare, 0
+	}
+	if len(parts) == 0 && c.Bare == 0 && t.lost == 0 {
 		// Its last member went. If it has an issue, its worker still sees to that.
 		s.batch.Delete(clusterPrefix + id)
 		s.batch.Delete(recountPrefix + id)
@@ -285,9 +274,9 @@ func (s *session) writeCluster(ctx context.Context, id string, t *touched) error
 	if !t.created.IsZero() {
 		c.Created = t.created
 	}
-	c.Size, c.Traces = parts[embed.Trace].N+parts[embed.Prose].N, parts[embed.Trace].N
+	c.Size, c.Traces = parts[embed.Trace].N+parts[embed.Prose].N+c.Bare, parts[embed.Trace].N
 	c.Cohesion = cohesionOf(parts)
-	if c.Changes += t.added; c.Changes >= driftAfter || t.removed > 0 {
+	if c.Changes += t.added + t.removed; t.lost > 0 || drifted(c, t.removed > 0) {
 		c.Changes = 0
 		s.batch.Set(recountPrefix+id, nil)
 	}
@@ -310,13 +299,13 @@ func cohesionOf(parts map[embed.Kind]Part) float64 {
 	return Cohesion(sum, n)
 }
 
-// filedAmong reports which of the clusters have an issue.
-func filedAmong(ctx context.Context, space storage.Space, were []*Membership) (map[string]bool, error) {
+// filedAmong reports which of the clusters that feedback is in have an issue.
+func filedAmong(ctx context.Context, space storage.Space, all []*arrival) (map[string]bool, error) {
 	filed := make(map[string]bool)
 	var keys []string
-	for _, m := range were {
-		if m != nil {
-			keys = append(keys, filedPrefix+m.Cluster)
+	for _, w := range all {
+		if w.was != nil {
+			keys = append(keys, filedPrefix+w.was.Cluster)
 		}
 	}
 	if len(keys) == 0 {
@@ -332,33 +321,4 @@ func filedAmong(ctx context.Context, space storage.Space, were []*Membership) (m
 		}
 	}
 	return filed, nil
-}
-
-// embedAll returns a vector for each feedback that has a text, nil for others.
-func embedAll(ctx context.Context, embedder embed.Embedder, all []*feedback.Feedback) ([][]float32, error) {
-	vectors := make([][]float32, len(all))
-	var docs []embed.Document
-	var at []int
-	for i, f := range all {
-		if f != nil && !f.Removed {
-			docs, at = append(docs, embed.Of(f)), append(at, i)
-		}
-	}
-	for len(docs) > 0 {
-		n := min(len(docs), embedder.Batch())
-		out, err := embedder.Embed(ctx, docs[:n])
-		if err != nil {
-			return nil, fmt.Errorf("embed %d reports: %w", n, err)
-		}
-		for i, v := range out {
-			vectors[at[i]] = v
-		}
-		docs, at = docs[n:], at[n:]
-	}
-	return vectors, nil
-}
-
-func itemOf(f *feedback.Feedback, vector []float32) Item {
-	doc := embed.Of(f)
-	return Item{Kind: doc.Kind(), Vector: vector, Fingerprints: Fingerprints(doc)}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/binary"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 
@@ -20,11 +21,13 @@ type shelf struct {
 
 // book is the index of a project as of a head.
 type book struct {
-	space string
-	busy  sync.Mutex
-	used  int
-	head  Head
-	index *Index // nil: to be read
+	space  string
+	busy   sync.Mutex
+	used   int
+	head   Head
+	index  *Index   // nil: to be read
+	broken []string // clusters with a sum that could not be read: the index lacks it
+	memo   memo
 }
 
 // maxBooks bounds the shelf. A project of 1,000 clusters takes about 10 MB.
@@ -105,9 +108,7 @@ func (b *book) reread(ctx context.Context, space storage.Space, head Head, id st
 			return fmt.Errorf("read sum of cluster %s: %w", id, err)
 		}
 		if entries[0].Exists() {
-			if err := b.place(id, kind, entries[0]); err != nil {
-				return err
-			}
+			b.place(id, kind, entries[0])
 		}
 	}
 	for len(prints) > 0 {
@@ -132,12 +133,13 @@ func (b *book) reread(ctx context.Context, space storage.Space, head Head, id st
 
 // read reads the whole index.
 func (b *book) read(ctx context.Context, space storage.Space, head Head, dim int) error {
-	b.index, b.head = nil, Head{}
+	b.index, b.head, b.broken = nil, Head{}, nil
 	index := &book{index: NewIndex(dim, Thresholds{})}
 	prefix := sumPrefix + head.Embedder + "/"
 	err := each(ctx, space, prefix, func(e storage.Entry) error {
 		id, kind, _ := strings.Cut(e.Key[len(prefix):], "/")
-		return index.place(id, embed.Kind(kind), e)
+		index.place(id, embed.Kind(kind), e)
+		return nil
 	})
 	if err != nil {
 		return fmt.Errorf("read clusters: %w", err)
@@ -151,16 +153,20 @@ func (b *book) read(ctx context.Context, space storage.Space, head Head, dim int
 	}
 	// What was read while somebody wrote may be of two heads. The fence on the
 	// head refuses what is decided on it, and the next try reads on from here.
-	b.index, b.head = index.index, head
+	b.index, b.head, b.broken = index.index, head, index.broken
 	return nil
 }
 
-func (b *book) place(id string, kind embed.Kind, e storage.Entry) error {
+// place takes in a sum. One that cannot be read is left out and noted: it is made
+// anew from the members.
+func (b *book) place(id string, kind embed.Kind, e storage.Entry) {
 	p, err := decodePart(e.Value)
-	if err != nil {
-		return fmt.Errorf("read %s: %w", e.Key, err)
+	if err == nil {
+		err = b.index.Put(id, kind, p)
 	}
-	return b.index.Put(id, kind, p)
+	if err != nil && !slices.Contains(b.broken, id) {
+		b.broken = append(b.broken, id)
+	}
 }
 
 func (b *book) count(print, id string, e storage.Entry) error {

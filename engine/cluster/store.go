@@ -15,7 +15,7 @@ import (
 //	cluster/<cluster>           Cluster
 //	of/<feedback>               Membership: the cluster that the feedback is in
 //	member/<cluster>/<feedback> empty: the same, the other way round
-//	vec/<embedder>/<feedback>   unit vector
+//	vec/<embedder>/<feedback>   unit vector; none of a member that the embedder refused
 //	sum/<embedder>/<cluster>/<kind>
 //	                            sum of the unit vectors of the members of a kind
 //	fp/<fingerprint>/<cluster>  how many members of the cluster have it
@@ -50,7 +50,8 @@ type Cluster struct {
 	Created time.Time `json:"created"`
 	Size    int       `json:"size"`              // members
 	Traces  int       `json:"traces"`            // members with a stack
-	Changes int       `json:"changes,omitempty"` // members added since the sums were last made anew
+	Bare    int       `json:"bare,omitempty"`    // members without a vector: known by their fingerprints alone
+	Changes int       `json:"changes,omitempty"` // members added and taken out since the sums were last made anew
 	// Cohesion is the mean pairwise similarity of the members, 1 for a single one.
 	Cohesion float64 `json:"cohesion"`
 }

@@ -24,7 +24,8 @@ type Embedder interface {
 	Batch() int
 	// Embed returns one unit vector per document, in order: all or an error. An
 	// [*UnavailableError] means that the service is away or asks to wait, which
-	// is no failure of the documents.
+	// is no failure of the documents; a [*RefusedError] that some of them are at
+	// fault, and that the others can be embedded without them.
 	Embed(ctx context.Context, docs []Document) ([][]float32, error)
 }
 
@@ -88,3 +89,15 @@ type UnavailableError struct {
 
 func (e *UnavailableError) Error() string { return "embed: " + e.Err.Error() }
 func (e *UnavailableError) Unwrap() error { return e.Err }
+
+// RefusedError says that the embedder works, but takes some of the documents in
+// no form: it is their text.
+type RefusedError struct {
+	At  []int // which of the documents, ascending
+	Err error // why, of one of them
+}
+
+func (e *RefusedError) Error() string {
+	return fmt.Sprintf("embed: %d documents were refused: %v", len(e.At), e.Err)
+}
+func (e *RefusedError) Unwrap() error { return e.Err }

@@ -40,11 +40,15 @@ func (f *Feedback) Merge(r Reading) Change {
 	return c
 }
 
-// remove takes the text and who wrote it back out.
+// remove takes out all that its sender wrote, and who wrote it. What is left says
+// that there was something: ids, the kind, counts, times, and what the source says
+// of it now.
 func (f *Feedback) remove() {
 	f.Removed = true
 	f.Title, f.Body, f.URL, f.Author, f.Culprit = "", "", "", "", ""
+	f.Level, f.Platform = "", ""
 	f.Exceptions, f.People = nil, nil
+	f.Labels, f.Releases, f.Environments = nil, nil, nil
 }
 
 // widen takes in when and in what it was seen.

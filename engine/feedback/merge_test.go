@@ -193,6 +193,29 @@ func TestMergeRemoves(t *testing.T) {
 	}
 }
 
+// What is removed is removed whole: of all fields, only those are left that say
+// that there was something.
+func TestMergeRemovesEveryWord(t *testing.T) {
+	all := Feedback{
+		ID: "id", Source: "s", Kind: Report, External: "7", Project: "web", Public: true, Count: 3, Users: 2, Delivered: 3, Removed: true,
+		First: now, Last: now, Stored: now, Edited: now, CountedTo: now, State: State{Value: "resolved", At: now}, Events: []string{"e1"},
+	}
+	f := all
+	f.Removed = false
+	f.Title, f.Body, f.URL, f.Author, f.Culprit = "word", "word", "https://word.example/", "word", "word"
+	f.Level, f.Platform = "word", "word"
+	f.Labels, f.Releases, f.Environments, f.People = []string{"word"}, []string{"word"}, []string{"word"}, []string{"word"}
+	f.Exceptions = []Exception{{Type: "word"}}
+	for i, v := 0, reflect.ValueOf(f); i < v.NumField(); i++ {
+		if name := v.Type().Field(i).Name; v.Field(i).IsZero() && name != "Removed" {
+			t.Errorf("the test leaves %s empty", name)
+		}
+	}
+	if c := f.Merge(Reading{Feedback: &Feedback{ID: "id"}, Removed: true}); c != (Change{Removed: true}) || !reflect.DeepEqual(f, all) {
+		t.Errorf("%+v: left %+v", c, f)
+	}
+}
+
 func TestMergeIgnoresOthers(t *testing.T) {
 	f := fold(event("a", 0))
 	was := fmt.Sprint(*f)

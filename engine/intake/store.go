@@ -14,7 +14,8 @@ import (
 // Keys in a project's space:
 //
 //	fb/<feedback>             feedback.Feedback
-//	todo/<arrival>-<feedback> empty: it waits to be assigned, in order of arrival
+//	todo/<arrival>-<feedback> it waits to be assigned, in order of arrival; empty, or
+//	                          why that was put off, see package cluster
 //	arrived                   time: when something arrived last
 //
 // and in an installation's space, for what no route names:

@@ -82,6 +82,7 @@ func (v view) failure(f *feedback.Feedback) *failure {
 			e.function = ""
 		}
 	}
+	e.kind, e.function = v.name(e.kind), v.name(e.function)
 	e.kind = cmp.Or(e.kind, "Error")
 	return e
 }
@@ -139,7 +140,7 @@ func (v view) stack(f *feedback.Feedback) []string {
 			if at != "" && frame.Line > 0 {
 				at += ":" + number(frame.Line)
 			}
-			if name := cmp.Or(frame.Function, frame.Module); name == "" {
+			if name := v.name(cmp.Or(frame.Function, frame.Module)); name == "" {
 				lines = append(lines, at)
 			} else {
 				lines = append(lines, name+between(" (", at, ")"))
@@ -163,10 +164,29 @@ func (v view) file(name string) string {
 		if err != nil {
 			return ""
 		}
+		// A share or a drive is taken for a host: "file://home/ann/", "C://Users/ann/".
+		if whole := "/" + u.Host + u.Path; home.MatchString(whole) {
+			return v.name(whole)
+		}
 		name = path.Clean("/" + u.Path)
 	}
 	name, _, _ = strings.Cut(name, "?")
+	return v.name(name)
+}
+
+// name is the name of a piece of code. Unless everything may be shown it is
+// without what stands before and in a person's folder: compilers put whole paths
+// into the names of closures and modules too.
+func (v view) name(name string) string {
+	if v.full {
+		return name
+	}
 	return home.ReplaceAllString(name, "")
 }
 
-var home = regexp.MustCompile(`(?i)^(/(users|home)/[^/]+/|[a-z]:\\(users|documents and settings)\\[^\\]+\\)`)
+// home finds everything up to and including a person's folder, the last one if
+// there are several: what comes after "users", "home" or "documents and settings"
+// wherever it is a component of a path (/mnt/c/Users/ann/, /var/home/ann/), what
+// comes after "~", and "~ann". A folder of code that has one of these names is cut
+// as well: that loses little, and a name that was published stays published.
+var home = regexp.MustCompile(`(?is)^.*(?:^|[^\pL\pN_.-])(?:(?:users|home|documents and settings|~)[/\\]+[^/\\]+|~[^/\\]+)[/\\]+`)

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/soulcaster/soulcaster/engine/project"
 	"github.com/soulcaster/soulcaster/engine/storage"
 )
 
@@ -34,8 +33,7 @@ func (q *Queue) claim(ctx context.Context, space storage.Space, c candidate) (*h
 		case !ok:
 			return nil, nil
 		}
-		h.log = q.o.Log.With().Int64("installation", project.Installation(space.Name())).
-			Str("project", space.Name()).Str("work", h.key).Int("attempt", h.attempt).Logger()
+		h.log = q.logWork(space.Name(), h.key).With().Int("attempt", h.attempt).Logger()
 		return h, nil
 	}
 	return nil, nil // hard fought for; the next look finds it again
@@ -60,7 +58,8 @@ func (q *Queue) claimBatch(ctx context.Context, h *held, c candidate, b *storage
 	b.RequireEntry(es[1])
 	if r.Attempts >= q.o.MaxAttempts {
 		// Only what took the process down with it, or lost its lease, comes here.
-		q.o.Log.Error().Str("project", h.space.Name()).Str("work", h.key).Int("attempt", r.Attempts).Msg("work that never came to an end is a dead letter")
+		log := q.logWork(h.space.Name(), h.key)
+		log.Error().Int("attempt", r.Attempts).Msg("work that never came to an end is a dead letter")
 		bury(b, h.key, deadLetter{Died: now.UTC().Round(0), Attempts: r.Attempts, Error: "begun and never ended; last error: " + r.Error})
 		return false, nil
 	}

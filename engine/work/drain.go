@@ -39,7 +39,8 @@ func (d *dispatcher) await(most time.Duration) bool {
 		case f := <-d.finished:
 			d.running--
 			if f.err != nil {
-				d.q.o.Log.Warn().Err(f.err).Str("project", f.place.name).Str("work", f.key).Msg("the end of work was not recorded; it is done again")
+				log := d.q.logWork(f.place.name, f.key)
+				log.Warn().Err(f.err).Msg("the end of work was not recorded; it is done again")
 			}
 		case <-t.C:
 			return false

@@ -10,6 +10,7 @@ import (
 
 	"github.com/rs/zerolog"
 
+	"github.com/soulcaster/soulcaster/engine/project"
 	"github.com/soulcaster/soulcaster/engine/storage"
 )
 
@@ -25,6 +26,30 @@ type held struct {
 	generation uint64 // the version of the due entry when it was claimed
 	attempt    int
 	log        zerolog.Logger
+}
+
+// logSpace is the log for what happens in a space, with the names that people
+// know it by: the number of the installation and, in the space of a project, the
+// project's id, which begins with the repository's name.
+func (q *Queue) logSpace(space string) zerolog.Logger {
+	log := q.o.Log.With()
+	if n := project.Installation(space); n != 0 {
+		log = log.Int64("installation", n)
+		if id, ok := strings.CutPrefix(space, project.Space(n, "")); ok {
+			log = log.Str("project", id)
+		}
+	}
+	return log.Logger()
+}
+
+// logWork is the log for a key of work in a space. The subject of some kinds is a
+// cluster.
+func (q *Queue) logWork(space, key string) zerolog.Logger {
+	log := q.logSpace(space).With().Str("work", key)
+	if kind, subject := split(key); kind == "issue" || kind == "look" {
+		log = log.Str("cluster", subject)
+	}
+	return log.Logger()
 }
 
 // split cuts a key into kind and subject.
@@ -77,7 +102,7 @@ func (q *Queue) handle(ctx context.Context, h *held) outcome {
 		defer close(renewed)
 		q.keepLease(ended, h, cancel)
 	}()
-	again, err := call(hctx, q.handlers[kind], Item{
+	again, err := call(h.log.WithContext(hctx), q.handlers[kind], Item{
 		Space: h.space, Key: h.key, Kind: kind, Subject: subject, Attempt: h.attempt, Log: h.log,
 	})
 	cause := context.Cause(hctx)

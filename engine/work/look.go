@@ -146,7 +146,8 @@ func (d *dispatcher) judgeKey(now time.Time, p *place, key string, e storage.Ent
 	case d.q.handlers[kind] == nil:
 		if !d.dull[kind] {
 			d.dull[kind] = true
-			d.q.o.Log.Warn().Str("kind", kind).Str("project", p.name).Msg("work of a kind that has no handler here stays due")
+			log := d.q.logSpace(p.name)
+			log.Warn().Str("kind", kind).Msg("work of a kind that has no handler here stays due")
 		}
 	case r.Claim == nil:
 		f.ready = append(f.ready, candidate{key: key})

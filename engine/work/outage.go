@@ -39,7 +39,8 @@ func (d *dispatcher) resume() {
 // setAside leaves a space alone for a while, so that what is wrong with one
 // tenant's data is not everybody's trouble.
 func (d *dispatcher) setAside(p *place, err error) {
-	d.q.o.Log.Error().Err(err).Str("project", p.name).Msg("work is set aside for a while")
+	log := d.q.logSpace(p.name)
+	log.Error().Err(err).Msg("work is set aside for a while")
 	p.ready, p.lookAt = nil, d.q.o.Now().Add(d.q.o.Poll)
 }
 

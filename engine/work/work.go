@@ -45,15 +45,15 @@ func (k badKey) MarshalJSON() ([]byte, error) {
 type Item struct {
 	Space   storage.Space
 	Key     string
-	Kind    string // the part of the key before the first slash
-	Subject string // the part after it, empty if there is none
-	Attempt int    // 1 for the first try since it was last done
-	Log     zerolog.Logger
+	Kind    string         // the part of the key before the first slash
+	Subject string         // the part after it, empty if there is none
+	Attempt int            // 1 for the first try since it was last done
+	Log     zerolog.Logger // names all of these; it is in the handler's context too
 }
 
-// Handler brings in line what an item is about. Its context ends with the
-// deadline of the queue's options, when the lease is lost, and at the end of a
-// drain. What it returns decides how it goes on:
+// Handler brings in line what an item is about. Its context holds the item's log
+// (zerolog.Ctx) and ends with the deadline of the queue's options, when the lease
+// is lost, and at the end of a drain. What it returns decides how it goes on:
 //
 //   - nil and the zero time: done, unless the key was added again meanwhile;
 //   - nil and a time: look again then, or at once if the key was added

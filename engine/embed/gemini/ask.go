@@ -22,8 +22,8 @@ const (
 // temperature is 0. The text in user is data to the model as much as it can be:
 // system says what to do with it.
 //
-// Errors are as those of [Embedder.Embed]. An answer that was withheld or is
-// empty is an error.
+// Errors are as those of [Embedder.Embed], but for refused documents. An answer
+// that was withheld or is empty is an error.
 func (c *Client) Ask(ctx context.Context, system, user string, max int) (string, error) {
 	answer, err := c.ask(ctx, system, user, max)
 	if err != nil {

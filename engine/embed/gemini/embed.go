@@ -2,8 +2,10 @@ package gemini
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -48,30 +50,41 @@ func (e *Embedder) Batch() int { return batch }
 // Embed returns one vector of unit length per document. More than Batch
 // documents are sent as several requests, one after the other.
 //
-// A [*SettingError] says that the model or the key is not accepted; an
-// [*embed.UnavailableError] that the documents should wait. Both hold when
-// waiting for the operator is what helps.
+// Its errors are the context's, an [*embed.UnavailableError] while the documents
+// should wait, which holds a [*SettingError] where waiting for the operator is
+// what helps, and an [*embed.RefusedError].
+//
+// A document is refused if the model takes other texts, but not this one: a batch
+// that the model says no to is halved until it is known whose fault that is. The
+// one at fault is tried once more as its plain words, cut short, which are better
+// than nothing to compare. A document without text is refused unasked.
 func (e *Embedder) Embed(ctx context.Context, docs []embed.Document) ([][]float32, error) {
-	vectors := make([][]float32, 0, len(docs))
-	for len(docs) > 0 {
-		n := min(batch, len(docs))
-		some, err := e.embed(ctx, docs[:n])
-		if err != nil {
-			return nil, fmt.Errorf("embed %d documents with %s: %w", n, e.Name(), err)
+	s := sieve{e: e, texts: make([]string, len(docs)), vectors: make([][]float32, len(docs))}
+	var at []int
+	for i, d := range docs {
+		s.texts[i] = cut(strings.TrimSpace(strings.ToValidUTF8(d.Text(), "\uFFFD")), maxInput)
+		if s.texts[i] == "" { // the API would say no to the whole batch
+			s.refuse(i, errors.New("it has no text"))
+			continue
 		}
-		vectors = append(vectors, some...)
-		docs = docs[n:]
+		at = append(at, i)
 	}
-	return vectors, nil
+	for some := range slices.Chunk(at, batch) {
+		if err := s.embed(ctx, some); err != nil {
+			return nil, fmt.Errorf("embed %d documents with %s: %w", len(some), e.Name(), err)
+		}
+	}
+	if len(s.refused.At) > 0 {
+		slices.Sort(s.refused.At)
+		return nil, &s.refused
+	}
+	return s.vectors, nil
 }
 
-func (e *Embedder) embed(ctx context.Context, docs []embed.Document) ([][]float32, error) {
-	contents := make([]*genai.Content, len(docs))
-	for i, d := range docs {
-		text := cut(strings.TrimSpace(strings.ToValidUTF8(d.Text(), "\uFFFD")), maxInput)
-		if text == "" {
-			return nil, fmt.Errorf("document %d has no text", i) // the API would refuse the whole batch
-		}
+// request asks for the vectors of texts, at most a batch of them.
+func (e *Embedder) request(ctx context.Context, texts []string) ([][]float32, error) {
+	contents := make([]*genai.Content, len(texts))
+	for i, text := range texts {
 		contents[i] = genai.NewContentFromText(text, genai.RoleUser)
 	}
 	dims := int32(dimensions)
@@ -84,16 +97,18 @@ func (e *Embedder) embed(ctx context.Context, docs []embed.Document) ([][]float3
 	if err != nil {
 		return nil, err
 	}
-	if len(answer.Embeddings) != len(docs) {
-		return nil, fmt.Errorf("got %d vectors for %d documents", len(answer.Embeddings), len(docs))
+	if len(answer.Embeddings) != len(texts) {
+		return nil, &embed.UnavailableError{Err: fmt.Errorf("got %d vectors for %d documents", len(answer.Embeddings), len(texts))}
 	}
-	vectors := make([][]float32, len(docs))
+	vectors := make([][]float32, len(texts))
 	for i, v := range answer.Embeddings {
 		if v == nil {
-			return nil, fmt.Errorf("vector %d is missing", i)
+			err = errors.New("it is missing")
+		} else {
+			vectors[i], err = unit(v.Values)
 		}
-		if vectors[i], err = unit(v.Values); err != nil {
-			return nil, fmt.Errorf("vector %d: %w", i, err)
+		if err != nil {
+			return nil, &embed.UnavailableError{Err: &SettingError{Setting: embedSetting, Err: refusal{fmt.Errorf("vector %d: %w", i, err)}}}
 		}
 	}
 	return vectors, nil

@@ -73,9 +73,16 @@ func (c *Client) once(ctx context.Context, said *reply, call func(context.Contex
 	return call(ctx)
 }
 
+// refusal is the server's no to what it was asked: the setting may be at fault,
+// and so may the text.
+type refusal struct{ error }
+
+func (r refusal) Unwrap() error { return r.error }
+
 // sort says what an error of the SDK means, in words of ours: the SDK's own can
 // hold whole bodies, which are feedback's text. again is whether another try may
-// help.
+// help. Where none does, it is still no failure of the work: that waits for the
+// service or for the operator, in an [*embed.UnavailableError].
 func (c *Client) sort(err error, said *reply, modelSetting string) (sorted error, again bool) {
 	var api genai.APIError
 	var network *url.Error
@@ -91,7 +98,7 @@ func (c *Client) sort(err error, said *reply, modelSetting string) (sorted error
 	case errors.As(err, &network):
 		return fmt.Errorf("reach %s: %w", c.options.BaseURL, network.Err), true
 	case said.status == http.StatusOK && said.err == nil:
-		return errors.New("the server's answer could not be read"), false
+		return &embed.UnavailableError{Err: errors.New("the server's answer could not be read")}, false
 	default:
 		return errors.New("the server's answer broke off"), true
 	}
@@ -100,14 +107,14 @@ func (c *Client) sort(err error, said *reply, modelSetting string) (sorted error
 	case api.Code == http.StatusTooManyRequests || api.Code == http.StatusRequestTimeout || api.Code >= 500:
 		return sorted, true
 	case api.Code == http.StatusUnauthorized || api.Code == http.StatusForbidden || hasReason(api.Details, "API_KEY_INVALID"):
-		// The documents are fine: they wait until the operator has acted.
 		return &embed.UnavailableError{Err: &SettingError{Setting: keySetting, Err: sorted}}, false
 	case api.Code == http.StatusNotFound:
 		return &embed.UnavailableError{Err: &SettingError{Setting: modelSetting, Err: fmt.Errorf("the model is unknown or retired: %w", sorted)}}, false
-	case api.Code == http.StatusBadRequest:
-		return &SettingError{Setting: modelSetting, Err: fmt.Errorf("the model may be retired, or cannot do this: %w", sorted)}, false
+	case api.Code == http.StatusBadRequest || api.Code == http.StatusRequestEntityTooLarge:
+		return &embed.UnavailableError{Err: &SettingError{Setting: modelSetting,
+			Err: refusal{fmt.Errorf("the model may be retired, or cannot do this: %w", sorted)}}}, false
 	}
-	return sorted, false
+	return &embed.UnavailableError{Err: sorted}, false
 }
 
 // clean makes a server's message fit for a log: one short line without the key.
