@@ -110,7 +110,7 @@ func TestNoStart(t *testing.T) {
 		{"one of GitHub's missing", []string{"GITHUB_APP_WEBHOOK_SECRET="}, 2, []string{"GITHUB_APP_WEBHOOK_SECRET"}},
 		{"several of GitHub's missing", []string{"GITHUB_APP_INTEGRATION_ID=", "GITHUB_OAUTH_CLIENT_ID="}, 2, []string{"GITHUB_APP_INTEGRATION_ID", "GITHUB_OAUTH_CLIENT_ID"}},
 		{"one of GitHub's malformed", []string{"GITHUB_APP_PRIVATE_KEY=-----BEGIN nonsense"}, 2, []string{"GITHUB_APP_PRIVATE_KEY"}},
-		{"GitHub does not know the App", []string{"GITHUB_APP_INTEGRATION_ID=1", "SOULCASTER_STORE=bolt:" + w.dir + "/other.db"}, 1, []string{"App's id", "private key"}},
+		{"GitHub does not know the App", []string{"GITHUB_APP_INTEGRATION_ID=1", "SOULCASTER_STORE=bolt:" + w.dir + "/other.db"}, 1, []string{"GITHUB_APP_INTEGRATION_ID", "GITHUB_APP_PRIVATE_KEY"}},
 		{"address in use", []string{"SOULCASTER_ADDR=" + strings.TrimPrefix(w.address(), "http://"), "SOULCASTER_STORE=bolt:" + w.dir + "/other.db"}, 1, []string{"SOULCASTER_ADDR"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -34,7 +34,7 @@ type Pace struct {
 
 // DefaultPace is the pace for github.com.
 func DefaultPace() Pace {
-	return Pace{Write: time.Second, Issue: 3 * time.Second, Hourly: 100, Wait: 3 * time.Second, Retry: 300 * time.Millisecond}
+	return Pace{Write: time.Second, Issue: 3 * time.Second, Hourly: 100, Wait: 200 * time.Millisecond, Retry: 300 * time.Millisecond}
 }
 
 // errPaced is why a write waits although GitHub has not complained.
@@ -56,7 +56,27 @@ type lane struct {
 	rest   time.Time // GitHub asked to be left alone until then
 	why    error
 	wrote  time.Time
-	issues []time.Time // when the last Hourly of them were made, oldest first
+	issues []time.Time  // when the last Hourly of them were made, oldest first
+	booked [2]time.Time // by kind: the last moment that somebody was told to come back at
+}
+
+// every is the least time between two writes of a kind.
+func (p Pace) every(k kind) time.Duration {
+	if k == newIssue {
+		return max(p.Write, p.Issue)
+	}
+	return p.Write
+}
+
+// book gives each of those that are sent away a moment of its own, so that they
+// do not all come back for the same turn.
+func (l *lane) book(k kind, first time.Time, every time.Duration) time.Time {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.booked[k] = l.booked[k].Add(every); l.booked[k].Before(first) {
+		l.booked[k] = first
+	}
+	return l.booked[k]
 }
 
 // enter waits for the turn of a write and returns what ends it. It is a
@@ -71,7 +91,7 @@ func (a *App) enter(ctx context.Context, l *lane, k kind) (leave func(), err err
 		select {
 		case <-l.turn:
 		case <-patience.C:
-			return nil, &work.Later{Until: asked.Add(a.pace.Wait), Err: errPaced}
+			return nil, &work.Later{Until: l.book(k, asked.Add(a.pace.Wait), a.pace.every(k)), Err: errPaced}
 		case <-ctx.Done():
 			return nil, ctx.Err()
 		}
@@ -82,7 +102,7 @@ func (a *App) enter(ctx context.Context, l *lane, k kind) (leave func(), err err
 	wait := until.Sub(a.now())
 	if wait > a.pace.Wait {
 		free()
-		return nil, &work.Later{Until: until, Err: why}
+		return nil, &work.Later{Until: l.book(k, until, a.pace.every(k)), Err: why}
 	}
 	if wait > 0 {
 		if err := a.sleep(ctx, wait); err != nil {

@@ -218,7 +218,7 @@ func (s *sitting) trouble(ctx context.Context, err error) {
 	case errors.As(err, &invalid):
 		why = "GitHub does not accept what it says; the log has more"
 	case errors.As(err, &later):
-		state, why = Held, "GitHub is away or asks to wait; it is tried again"
+		state, why = Held, "GitHub is away, or asks to go slowly; it is tried again"
 	default:
 		why = "something went wrong; the log says what, and it is tried again"
 	}

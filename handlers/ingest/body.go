@@ -19,16 +19,20 @@ type form struct {
 	arrive time.Duration // how long the body may take to arrive
 	store  time.Duration // how long it may take to be stored
 	media  []string      // content types; a request that names none means the first
+
+	// verify says who sent the body, where only the body can tell; nil if the
+	// sender is known before.
+	verify func(data []byte) error
 }
 
 // Sentry gives up after a second: what takes longer is a store in trouble, and
 // is stored all the same if it can be, because Sentry does not send it again.
 func signedForm() form {
-	return form{1 << 20, 5 * time.Second, 8 * time.Second, []string{"application/json"}}
+	return form{bytes: 1 << 20, arrive: 5 * time.Second, store: 8 * time.Second, media: []string{"application/json"}}
 }
 
 func keyedForm(media ...string) form {
-	return form{10 << 20, 20 * time.Second, 15 * time.Second, media}
+	return form{bytes: 10 << 20, arrive: 20 * time.Second, store: 15 * time.Second, media: media}
 }
 
 // refusal is a request that is answered with an error.

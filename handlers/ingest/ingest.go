@@ -36,6 +36,7 @@ type Handler struct {
 	now     func() time.Time
 
 	small, large *places
+	strangers    *places // for large bodies of whom nobody knows yet who sent them
 }
 
 // New returns the handler. hash turns an author into a keyed hash that is his
@@ -43,7 +44,7 @@ type Handler struct {
 func New(sources Sources, taker Taker, hash func(installation int64, author string) string, now func() time.Time) *Handler {
 	return &Handler{
 		sources: sources, taker: taker, hash: hash, now: now,
-		small: newPlaces(smallPlaces), large: newPlaces(largePlaces),
+		small: newPlaces(smallPlaces), large: newPlaces(largePlaces), strangers: newPlaces(strangerPlaces),
 	}
 }
 
@@ -74,10 +75,18 @@ func (h *Handler) sentry(w http.ResponseWriter, r *http.Request) error {
 	if _, err := contentType(r, form.media); err != nil {
 		return err
 	}
-	return h.read(w, r, src, form, func(data []byte) ([]feedback.Reading, error) {
-		if !signed(src.Secrets, data, r.Header.Get("Sentry-Hook-Signature")) {
-			return nil, &refusal{http.StatusUnauthorized, "Sentry-Hook-Signature is missing or does not match: check the source's client secret"}
+	signature := r.Header.Get("Sentry-Hook-Signature")
+	unsigned := &refusal{http.StatusUnauthorized, "Sentry-Hook-Signature is missing or does not match: check the source's client secret"}
+	if !looksSigned(signature) {
+		return unsigned
+	}
+	form.verify = func(data []byte) error {
+		if !signed(src.Secrets, data, signature) {
+			return unsigned
 		}
+		return nil
+	}
+	return h.read(w, r, src, form, func(data []byte) ([]feedback.Reading, error) {
 		resource := r.Header.Get("Sentry-Hook-Resource")
 		if resource == "" {
 			return nil, &refusal{http.StatusBadRequest, "the header Sentry-Hook-Resource is missing"}
@@ -181,17 +190,26 @@ func (h *Handler) reader(src *source.Source) *feedback.Reader {
 }
 
 // read reads the body, has it understood, stores what is in it and answers. It
-// holds one of the places all the while.
+// holds one of the places all the while; but a body that says only at its end who
+// sent it is read before that, so that strangers who send slowly keep nobody out.
 func (h *Handler) read(w http.ResponseWriter, r *http.Request, src *source.Source, f form,
 	understand func([]byte) ([]feedback.Reading, error)) error {
+	var data []byte
+	if f.verify != nil {
+		var err error
+		if data, err = h.unverified(w, r, src, f); err != nil {
+			return err
+		}
+	}
 	done, err := h.placesFor(r).take(r.Context(), src.ID)
 	if err != nil {
 		return err
 	}
 	defer done()
-	data, err := body(w, r, f)
-	if err != nil {
-		return err
+	if f.verify == nil {
+		if data, err = body(w, r, f); err != nil {
+			return err
+		}
 	}
 	readings, err := understand(data)
 	var nothing *feedback.BodyError
@@ -211,6 +229,23 @@ func (h *Handler) read(w http.ResponseWriter, r *http.Request, src *source.Sourc
 	}
 	accept(w, r, src, readings, answers)
 	return nil
+}
+
+// unverified reads a body and finds out who sent it. Small ones are bounded by
+// their size and their time alone; others wait for places of their own.
+func (h *Handler) unverified(w http.ResponseWriter, r *http.Request, src *source.Source, f form) ([]byte, error) {
+	if h.placesFor(r) != h.small {
+		done, err := h.strangers.take(r.Context(), src.ID)
+		if err != nil {
+			return nil, err
+		}
+		defer done()
+	}
+	data, err := body(w, r, f)
+	if err != nil {
+		return nil, err
+	}
+	return data, f.verify(data)
 }
 
 // fail answers an error.

@@ -14,6 +14,9 @@ const (
 	smallBytes  = 128 << 10
 	smallPlaces = 256
 	largePlaces = 8
+	// strangerPlaces are for signed webhooks of 1 MB at most that are large, or do
+	// not say how large they are, until their signature is checked.
+	strangerPlaces = 64
 
 	// placeWait is how long a request waits for a place before it is told to
 	// come again: less than the second after which Sentry gives up.
