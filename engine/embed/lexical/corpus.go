@@ -32,7 +32,7 @@ func CountWeights(corpus io.Reader) ([]byte, error) {
 		n++
 		list := tokens(text)
 		doc := map[uint64]bool{}
-		lexicon.terms(list, func(h uint64, _ float64) { doc[h] = true })
+		lexicon.terms(list, func(_ byte, h uint64, _ float64) { doc[h] = true })
 		for h := range doc {
 			terms[h]++
 		}

@@ -77,6 +77,7 @@ const (
 	wordTerm    = 'w'
 	conceptTerm = 'c'
 	exactTerm   = 'n'
+	nameTerm    = 'N' // hashed as a word
 	gramTerm    = 'g'
 	typeTerm    = 't'
 	moduleTerm  = 'm'

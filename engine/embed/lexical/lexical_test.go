@@ -84,7 +84,7 @@ func TestVectorsAreFrozen(t *testing.T) {
 		{Title: "Login fails after password reset", Body: "Since the update to 3.4.0 I can't sign in. See https://example.org/faq"},
 		thrown("KeyError", "no row 17", "app.main", "app.export_csv", "lib.execute"),
 	}
-	want := []float64{-0.847318, 0.132972}
+	want := []float64{-0.641765, 0.132972}
 	for i, v := range vectors(t, docs...) {
 		// The shadow on a fixed direction: the last bits may differ between machines.
 		rng, shadow := rand.New(rand.NewPCG(1, 2)), 0.0

@@ -49,30 +49,34 @@ const (
 
 // terms yields the words of a text, without those that say nothing, as hashed
 // terms with their weights: stems, concepts, identifiers, numbers.
-func (l *lexicon) terms(list []token, yield func(h uint64, weight float64)) {
+func (l *lexicon) terms(list []token, yield func(kind byte, h uint64, weight float64)) {
 	stemmed := stems(list)
 	word := func(i int, weight float64) {
 		if !l.stop[list[i].text] && len(list[i].text) > 1 {
-			yield(hash(wordTerm, stemmed[i]), weight)
+			kind := byte(wordTerm)
+			if list[i].name {
+				kind = nameTerm
+			}
+			yield(kind, hash(wordTerm, stemmed[i]), weight)
 		}
 	}
 	for i := 0; i < len(list); {
 		if list[i].form == whole {
-			yield(hash(wordTerm, list[i].text), wholeWeight)
+			yield(wordTerm, hash(wordTerm, list[i].text), wholeWeight)
 			i++
 			continue
 		}
 		n, concept := l.match(stemmed[i:])
 		switch {
 		case n > 0:
-			yield(hash(conceptTerm, concept), conceptWeight)
+			yield(conceptTerm, hash(conceptTerm, concept), conceptWeight)
 			for ; n > 0; n-- {
 				word(i, stemWeight)
 				i++
 			}
 			continue
 		case list[i].form == exact:
-			yield(hash(exactTerm, list[i].text), 1)
+			yield(exactTerm, hash(exactTerm, list[i].text), 1)
 		default:
 			word(i, 1)
 		}

@@ -10,6 +10,7 @@ import (
 type token struct {
 	text string
 	form form
+	name bool // written like a name: with a capital where a sentence has none
 }
 
 // form is the sort of a token.
@@ -27,15 +28,17 @@ const (
 // Scripts that put no spaces between words give overlapping pairs of characters.
 func tokens(text string) []token {
 	var out []token
+	begin := true // of a sentence, or of something that is written like one
 	for len(text) > 0 {
 		r, n := utf8.DecodeRuneInString(text)
 		if !unicode.IsLetter(r) && !unicode.IsDigit(r) {
+			begin = begin || strings.ContainsRune(".!?:;\n\"“", r)
 			text = text[n:]
 			continue
 		}
 		if n := linkLen(text); n > 0 {
 			if h := host(text[:n]); h != "" {
-				out = append(out, token{h, exact})
+				out = append(out, token{text: h, form: exact})
 			}
 			text = text[n:]
 			continue
@@ -46,10 +49,40 @@ func tokens(text string) []token {
 			continue
 		}
 		n = wordLen(text)
+		before := len(out)
 		out = appendWord(out, text[:n])
+		for i := before; i < len(out); i++ {
+			out[i].name = !begin && capital(text[:n])
+		}
+		begin = false
 		text = text[n:]
 	}
-	return out
+	return unname(out)
+}
+
+// capital reports whether a word begins with a capital and goes on in small
+// letters.
+func capital(word string) bool {
+	r, n := utf8.DecodeRuneInString(word)
+	next, _ := utf8.DecodeRuneInString(word[n:])
+	return unicode.IsUpper(r) && unicode.IsLower(next)
+}
+
+// unname takes the names back in a text of which every other word would be one:
+// It Is A Headline, or German.
+func unname(list []token) []token {
+	names := 0
+	for _, t := range list {
+		if t.name {
+			names++
+		}
+	}
+	if 2*names > len(list) {
+		for i := range list {
+			list[i].name = false
+		}
+	}
+	return list
 }
 
 // linkLen is how long the link at the start of text is, 0 if there is none.
@@ -89,10 +122,10 @@ func unspacedLen(text string) int {
 func appendPairs(out []token, text string) []token {
 	rs := []rune(text)
 	if len(rs) == 1 {
-		return append(out, token{text, plain})
+		return append(out, token{text: text, form: plain})
 	}
 	for i := 0; i+1 < len(rs); i++ {
-		out = append(out, token{string(rs[i : i+2]), plain})
+		out = append(out, token{text: string(rs[i : i+2]), form: plain})
 	}
 	return out
 }
@@ -130,23 +163,23 @@ func appendWord(out []token, word string) []token {
 	word = apostrophes.Replace(word)
 	switch {
 	case strings.Contains(word, "-"):
-		return append(out, token{strings.ToLower(word), exact})
+		return append(out, token{text: strings.ToLower(word), form: exact})
 	case strings.Trim(word, "0123456789.") == "":
 		if len(word) > maxNumber {
 			return out
 		}
-		return append(out, token{word, exact})
+		return append(out, token{text: word, form: exact})
 	case opaque(word):
 		return out
 	}
 	parts := split(word)
 	if len(parts) == 1 {
-		return append(out, token{strings.ToLower(parts[0]), plain})
+		return append(out, token{text: strings.ToLower(parts[0]), form: plain})
 	}
-	out = append(out, token{strings.ToLower(strings.Join(parts, "")), whole})
+	out = append(out, token{text: strings.ToLower(strings.Join(parts, "")), form: whole})
 	for _, p := range parts {
 		if !opaque(p) {
-			out = append(out, token{strings.ToLower(p), part})
+			out = append(out, token{text: strings.ToLower(p), form: part})
 		}
 	}
 	return out

@@ -24,7 +24,7 @@ func (e *Embedder) trace(d embed.Document) features {
 	f := features{words: map[uint64]float64{}, parts: map[uint64]float64{}, mixed: true}
 	add := func(h uint64, w float64) { f.parts[h] = max(f.parts[h], w) }
 	words := func(text string, share float64) {
-		e.lexicon.terms(tokens(cut(text, maxText)), func(h uint64, w float64) {
+		e.lexicon.terms(tokens(cut(text, maxText)), func(_ byte, h uint64, w float64) {
 			f.words[h] = max(f.words[h], share*w*e.idf(h))
 		})
 	}
