@@ -22,6 +22,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/rs/zerolog"
+
 	"github.com/soulcaster/soulcaster/config"
 	"github.com/soulcaster/soulcaster/engine/project"
 	"github.com/soulcaster/soulcaster/engine/storage"
@@ -79,7 +81,7 @@ func demo(ctx context.Context, e *environment, args []string) error {
 		return err
 	}
 	defer db.Close()
-	log := newLog(e.err)
+	log := newLog(e.err).Level(zerolog.WarnLevel) // so that the address is not lost among lines
 	app, err := assemble(ctx, cfg, db, bell, exclusive, nil, mode{preview: true, demo: true}, log)
 	if err != nil {
 		return err

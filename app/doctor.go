@@ -63,7 +63,7 @@ func doctor(ctx context.Context, e *environment, args []string) error {
 		fmt.Fprintf(e.out, "note  %s\n", w)
 	}
 	if failed > 0 {
-		return fmt.Errorf("%d checks failed", failed)
+		return fmt.Errorf("failed checks: %d", failed)
 	}
 	return nil
 }
@@ -139,8 +139,11 @@ func checkGitHub(ctx context.Context, cfg *config.Config) []finding {
 		return []finding{{what: "GitHub App", err: err}}
 	}
 	id, err := host.App(ctx)
+	if errors.Is(err, github.ErrUnauthorized) {
+		return []finding{{what: "GitHub App", err: github.ErrUnauthorized, todo: "check GITHUB_APP_INTEGRATION_ID, GITHUB_APP_PRIVATE_KEY and this machine's clock"}}
+	}
 	if err != nil {
-		return []finding{{what: "GitHub App", err: err, todo: "check GITHUB_APP_INTEGRATION_ID, GITHUB_APP_PRIVATE_KEY and this machine's clock"}}
+		return []finding{{what: "GitHub App", err: err, todo: "can this machine reach GITHUB_V3_API_URL: name resolution, proxy, firewall?"}}
 	}
 	found := []finding{
 		{what: "GitHub App", note: id.Slug},

@@ -189,7 +189,7 @@ func assemble(ctx context.Context, cfg *config.Config, db storage.DB, bell stora
 	registry := newMetrics(db, queue)
 	return &machine{
 		db: db, queue: queue,
-		handler: handlers.Observe(log, registry.count, mux),
+		handler: handlers.Observe(log, registry.count, handlers.Exact(mux)),
 		metrics: registry.handler(),
 	}, nil
 }

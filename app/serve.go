@@ -29,6 +29,9 @@ func serve(ctx context.Context, e *environment, args []string) error {
 		return usagef("serve takes no arguments")
 	}
 	cfg, err := config.Load(e.env)
+	if !*preview {
+		err = errors.Join(err, cfg.GitHub.Err())
+	}
 	if err != nil {
 		return &usageError{err}
 	}
@@ -39,10 +42,7 @@ func serve(ctx context.Context, e *environment, args []string) error {
 	if *preview {
 		return runApp(ctx, cfg, nil, mode{preview: true}, log)
 	}
-	switch cfg.GitHub.State {
-	case config.GitHubBroken:
-		return &usageError{cfg.GitHub.Err()}
-	case config.GitHubNone:
+	if cfg.GitHub.State == config.GitHubNone {
 		return serveSetup(ctx, cfg, log)
 	}
 	host, err := connect(ctx, cfg, log)

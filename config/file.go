@@ -13,6 +13,7 @@ import (
 	"github.com/goccy/go-yaml/ast"
 
 	"github.com/soulcaster/soulcaster/engine/policy"
+	"github.com/soulcaster/soulcaster/engine/project"
 	"github.com/soulcaster/soulcaster/engine/source"
 )
 
@@ -105,7 +106,7 @@ func (r *reader) installation(at string, n ast.Node) (i Installation) {
 			i.Repositories = map[string]policy.File{}
 			folded := map[string]bool{}
 			r.pairs(n, at+".repositories", func(name string, key, value ast.Node) {
-				if !repositoryName.MatchString(name) {
+				if _, err := project.ParseRepo(name); err != nil {
 					r.wrong(key, "%s.repositories: want owner/name before the colon", at)
 					return
 				}
@@ -193,14 +194,11 @@ func (r *reader) source(at string, n ast.Node) (s source.Source) {
 
 func (r *reader) repository(n ast.Node, at string) string {
 	name := r.text(n, at)
-	if !repositoryName.MatchString(name) {
+	if _, err := project.ParseRepo(name); err != nil {
 		r.wrong(n, "%s: want owner/name", at)
 	}
 	return name
 }
-
-// repositoryName is owner/name in the letters that GitHub allows.
-var repositoryName = regexp.MustCompile(`^[A-Za-z0-9._-]{1,40}/[A-Za-z0-9._-]{1,100}$`)
 
 // policy reads what the operator says of a repository, with the keys of the
 // repository's own file.

@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"path"
 	"regexp"
 	"runtime"
 	"runtime/debug"
@@ -133,6 +134,19 @@ func (w *recorder) Write(p []byte) (int, error) {
 
 // Unwrap lets http.ResponseController reach the connection.
 func (w *recorder) Unwrap() http.ResponseWriter { return w.ResponseWriter }
+
+// Exact answers 404 to paths that are not written as they are meant ("//", "..").
+// The mux would send the caller on to the clean one, with all that the path
+// holds, which may be a secret, in a header that others log.
+func Exact(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if clean := path.Clean(r.URL.Path); clean != r.URL.Path && clean+"/" != r.URL.Path {
+			Error(w, r, http.StatusNotFound, "there is nothing at this address")
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
 
 // Error answers with a status and `{"error": …, "request_id": …}`. The message
 // goes to whoever asked: it says what happened and what to do, and nothing of

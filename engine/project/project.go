@@ -4,6 +4,7 @@ package project
 
 import (
 	"fmt"
+	"regexp"
 	"strconv"
 	"strings"
 )
@@ -21,10 +22,15 @@ type Repo struct {
 	Name  string `json:"name"`
 }
 
-// ParseRepo reads "owner/name".
+var (
+	ownerForm = regexp.MustCompile(`^[A-Za-z0-9_-]{1,100}$`)
+	nameForm  = regexp.MustCompile(`^[A-Za-z0-9._-]{1,100}$`)
+)
+
+// ParseRepo reads "owner/name", as GitHub allows them.
 func ParseRepo(full string) (Repo, error) {
 	owner, name, ok := strings.Cut(full, "/")
-	if !ok || owner == "" || name == "" || strings.ContainsAny(name, "/ ") || strings.Contains(owner, " ") {
+	if !ok || !ownerForm.MatchString(owner) || !nameForm.MatchString(name) || name == "." || name == ".." {
 		return Repo{}, fmt.Errorf("repository %q: want owner/name", full)
 	}
 	return Repo{Owner: owner, Name: name}, nil

@@ -26,7 +26,9 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"go.etcd.io/bbolt"
@@ -45,6 +47,8 @@ type DB struct {
 	file *bbolt.DB
 	jobs chan *job
 	bell bell
+
+	failed atomic.Bool // the last write did
 
 	closing sync.RWMutex // held for reading while a job is handed over
 	closed  bool
@@ -71,29 +75,57 @@ func Open(ctx context.Context, path string) (*DB, error) {
 	if err := os.MkdirAll(folder, 0o700); err != nil {
 		return nil, fmt.Errorf("make folder for store: %w", err)
 	}
-	file, err := bbolt.Open(path, 0o600, &bbolt.Options{
-		Timeout:      lockWait,
-		FreelistType: bbolt.FreelistMapType,
+	var file *bbolt.DB
+	err := guarded(func() (err error) {
+		file, err = bbolt.Open(path, 0o600, &bbolt.Options{Timeout: lockWait, FreelistType: bbolt.FreelistMapType})
+		return err
 	})
+	if err == nil {
+		if err = guarded(func() error { return prepare(file, folder) }); err != nil && !errors.Is(err, errDamaged) {
+			return nil, errors.Join(fmt.Errorf("open store %s: %w", path, err), file.Close())
+		}
+	}
 	switch {
 	case errors.Is(err, bolterrors.ErrTimeout):
 		return nil, fmt.Errorf("open store %s: %w: %w: stop that process, or choose another file",
 			path, storage.ErrUnavailable, ErrInUse)
-	case errors.Is(err, bolterrors.ErrInvalid), errors.Is(err, bolterrors.ErrVersionMismatch), errors.Is(err, bolterrors.ErrChecksum):
+	case errors.Is(err, bolterrors.ErrInvalid), errors.Is(err, bolterrors.ErrVersionMismatch), errors.Is(err, bolterrors.ErrChecksum),
+		errors.Is(err, errDamaged):
 		return nil, fmt.Errorf("open store %s: the file is no store, or is damaged (%w): restore it from a copy, or choose another file", path, err)
 	case err != nil:
 		return nil, fmt.Errorf("open store %s: %w", path, err)
-	}
-	if err := prepare(file, folder); err != nil {
-		return nil, errors.Join(fmt.Errorf("open store %s: %w", path, err), file.Close())
 	}
 	d := &DB{file: file, jobs: make(chan *job, maxGroup), written: make(chan struct{})}
 	go d.write()
 	return d, nil
 }
 
-// Ping implements [storage.DB]: it reads from the file.
+var errDamaged = errors.New("damaged")
+
+// guarded makes an error of the panic, or the fault on mapped memory, with which
+// bbolt answers damage that it does not look for.
+func guarded(do func() error) (err error) {
+	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("%w: %v", errDamaged, p)
+		}
+	}()
+	return do()
+}
+
+// Ping implements [storage.DB]: it reads from the file and, if the last write
+// failed, as on a full disk, writes to it.
 func (d *DB) Ping(ctx context.Context) error {
+	if d.failed.Load() {
+		err := d.file.Update(func(tx *bbolt.Tx) error {
+			return tx.Bucket(aboutBucket).Put(probeKey, []byte(time.Now().UTC().Format(time.RFC3339)))
+		})
+		if err != nil {
+			return fmt.Errorf("ping store: %w: write file: %w", storage.ErrUnavailable, err)
+		}
+		d.failed.Store(false)
+	}
 	if err := d.view(ctx, func(*bbolt.Tx) error { return nil }); err != nil {
 		return fmt.Errorf("ping store: %w", err)
 	}

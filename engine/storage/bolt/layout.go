@@ -14,6 +14,7 @@ import (
 var (
 	aboutBucket  = []byte("about")
 	formatKey    = []byte("format")
+	probeKey     = []byte("probe") // when a write was last tried after one had failed
 	spacesBucket = []byte("spaces")
 	dataBucket   = []byte("data")
 )

@@ -124,6 +124,7 @@ func (d *DB) commit(group []*job) {
 		}
 		return
 	}
+	d.failed.Store(err != nil)
 	for i, j := range group {
 		if err != nil {
 			answers[i] = fmt.Errorf("%w: write file: %w", storage.ErrUnavailable, err)
