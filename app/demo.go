@@ -81,8 +81,9 @@ func demo(ctx context.Context, e *environment, args []string) error {
 		return err
 	}
 	defer db.Close()
-	log := newLog(e.err).Level(zerolog.WarnLevel) // so that the address is not lost among lines
-	app, err := assemble(ctx, cfg, db, bell, exclusive, nil, mode{preview: true, demo: true}, log)
+	log := newLog(e.err)
+	app, err := assemble(ctx, cfg, db, bell, exclusive, nil, mode{preview: true, demo: true},
+		log.Level(zerolog.WarnLevel)) // a line for every sample would bury the address
 	if err != nil {
 		return err
 	}
