@@ -25,8 +25,10 @@ func (r *Reader) Sentry(resource string, body []byte) ([]Reading, error) {
 	if err := object(body, &hook); err != nil {
 		return nil, err
 	}
-	action := strings.ToLower(hook.Action.String())
+	resource, action := strings.ToLower(resource), strings.ToLower(hook.Action.String())
 	switch {
+	case action == "" && (resource == "issue" || resource == "event_alert" || resource == "error"):
+		return nil, &BodyError{Where: "action", Message: "it says what happened, and is missing"}
 	case resource == "issue" && issueStates[action] != nil:
 		return r.group(action, hook.Data.Issue)
 	case resource == "event_alert" && action == "triggered":

@@ -412,3 +412,18 @@ func TestSentryStoresNobody(t *testing.T) {
 		}
 	}
 }
+
+// What could be feedback but does not say what happened is no silent success.
+func TestSentryWithoutAnAction(t *testing.T) {
+	r := &Reader{SourceID: "s", Now: time.Now()}
+	for _, resource := range []string{"issue", "error", "event_alert", "ERROR"} {
+		for _, body := range []string{`{}`, `{"data": []}`, `{"data": {"error": {"event_id": "1"}}}`} {
+			if readings, err := r.Sentry(resource, []byte(body)); err == nil || len(readings) > 0 {
+				t.Errorf("%s %s: %d readings, %v; want an error", resource, body, len(readings), err)
+			}
+		}
+	}
+	if _, err := r.Sentry("metric_alert", []byte(`{}`)); err != nil {
+		t.Errorf("what never is feedback: %v", err)
+	}
+}
