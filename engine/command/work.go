@@ -178,7 +178,7 @@ func (o *order) chatty(ctx context.Context) bool {
 
 // react shows that the command was seen, before anything else is done.
 func (o *order) react(ctx context.Context) error {
-	_, err := o.log.Once(ctx, o.space, action.Action{
+	rec, err := o.log.Once(ctx, o.space, action.Action{
 		Key: "command.seen/" + o.id(), Kind: "reaction", Subject: o.subject(), By: o.by(), Why: "a command", RequestID: o.comment.RequestID,
 		Request: []byte(`{"content":"eyes"}`),
 	}, o.live, action.Effect{
@@ -186,10 +186,13 @@ func (o *order) react(ctx context.Context) error {
 		// To react twice is the same as once.
 		Find: func(context.Context, time.Time) (any, bool, error) { return nil, false, nil },
 	})
-	if errors.Is(err, storage.ErrUnavailable) || errors.Is(err, storage.ErrNoSpace) {
+	var later *work.Later
+	switch {
+	case errors.Is(err, storage.ErrUnavailable), errors.Is(err, storage.ErrNoSpace):
 		return err
-	}
-	if err != nil {
+	case errors.As(err, &later) && rec.State == action.Failed:
+		return err // it was not our turn, and would not be for the answer either
+	case err != nil:
 		zerolog.Ctx(ctx).Info().Err(err).Msg("no reaction; the answer does not wait for it")
 	}
 	return nil

@@ -24,8 +24,10 @@ type Pace struct {
 	// hour for issues (cli/cli#4801).
 	Issue  time.Duration
 	Hourly int
-	// Wait is the longest that a call waits in place for its turn. What would
-	// take longer is a [*work.Later].
+	// Wait is the longest that a call waits in place for its turn: long enough for
+	// a comment after another write, too short for a second issue, so that a row
+	// of new issues does not keep the installation's workers from other work. What
+	// would take longer is a [*work.Later].
 	Wait time.Duration
 	// Retry is the wait before a read is tried again after an outage. It doubles
 	// with each try and is halved at most by chance.
@@ -34,7 +36,7 @@ type Pace struct {
 
 // DefaultPace is the pace for github.com.
 func DefaultPace() Pace {
-	return Pace{Write: time.Second, Issue: 3 * time.Second, Hourly: 100, Wait: 200 * time.Millisecond, Retry: 300 * time.Millisecond}
+	return Pace{Write: time.Second, Issue: 3 * time.Second, Hourly: 100, Wait: time.Second, Retry: 300 * time.Millisecond}
 }
 
 // errPaced is why a write waits although GitHub has not complained.
