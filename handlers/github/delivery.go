@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/palantir/go-githubapp/githubapp"
@@ -92,8 +93,15 @@ func (e *malformedError) Unwrap() error { return e.err }
 // not used: they lack some, and hold on to all the rest.
 func decode[T any](event string, payload []byte) (T, error) {
 	var v T
-	if err := json.Unmarshal(payload, &v); err != nil {
-		return v, &malformedError{event, err}
+	err := json.Unmarshal(payload, &v)
+	var wrong *json.UnmarshalTypeError
+	switch {
+	case errors.As(err, &wrong) && wrong.Field != "":
+		return v, &malformedError{event, fmt.Errorf("%s: a %s does not belong there", strings.TrimPrefix(wrong.Field, "about."), wrong.Value)}
+	case errors.As(err, &wrong):
+		return v, &malformedError{event, fmt.Errorf("want an object, not a %s", wrong.Value)}
+	case err != nil:
+		return v, &malformedError{event, errors.New("it is not JSON")}
 	}
 	return v, nil
 }
