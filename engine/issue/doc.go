@@ -11,4 +11,8 @@
 //
 // All of these are functions of what they are given: the same problem has the
 // same bytes, whenever and wherever it is rendered.
+//
+// [Keeper] is the part that acts: it reads a cluster, decides by these functions,
+// and brings its issue on GitHub in line, through the action log. It is the only
+// writer of issues.
 package issue

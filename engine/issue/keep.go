@@ -68,7 +68,7 @@ func (s *sitting) attend(ctx context.Context) (time.Time, error) {
 }
 
 // rehearse records what would be written, in a project that was live and is a
-// preview now.
+// preview now: beside the record of the last edit, which undo needs.
 func (s *sitting) rehearse(ctx context.Context, takenBack bool) (time.Time, error) {
 	due, why, again := EditDue(s.problem, s.kept.Record, s.now)
 	if s.kept.State == "closed" || !due && !takenBack {
@@ -79,7 +79,7 @@ func (s *sitting) rehearse(ctx context.Context, takenBack bool) (time.Time, erro
 		return time.Time{}, err
 	}
 	_, err = s.log.Converge(ctx, s.space, action.Action{
-		Key: EditKey(s.id), Kind: "issue.edit", Subject: s.id, By: By, Why: why, Request: request,
+		Key: "preview/" + EditKey(s.id), Kind: "issue.edit", Subject: s.id, By: By, Why: why, Request: request,
 	}, false, action.Effect{Do: func(context.Context) (any, error) { return nil, errors.New("a preview does nothing") }})
 	return again, err
 }
@@ -90,7 +90,7 @@ func (s *sitting) takeOut(ctx context.Context) error {
 	if err := s.edit(ctx, "taken back at its source, or not to be published any more", true); err != nil {
 		return err
 	}
-	for _, key := range []string{CreateKey(s.id), EditKey(s.id), "undo/" + EditKey(s.id)} {
+	for _, key := range []string{CreateKey(s.id), EditKey(s.id), "undo/" + EditKey(s.id), "preview/" + EditKey(s.id)} {
 		if err := s.log.Forget(ctx, s.space, key); err != nil {
 			return err
 		}
@@ -121,7 +121,7 @@ func (s *sitting) edit(ctx context.Context, why string, must bool) error {
 	published := Publish(s.problem, s.policy)
 	section := s.section(published, Room(i.Body))
 	_, changed, err := Splice(i.Body, section)
-	if errors.Is(err, ErrTooLong) {
+	if errors.Is(err, ErrTooLong) && !must {
 		// People filled the body: there is no room, and what they wrote stays.
 		k.Told = Tell(s.problem, s.policy, s.now)
 		return nil

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/soulcaster/soulcaster/engine/action"
 	"github.com/soulcaster/soulcaster/engine/command"
 	"github.com/soulcaster/soulcaster/engine/enginetest"
 	"github.com/soulcaster/soulcaster/engine/github"
@@ -309,5 +310,27 @@ func TestEraseSurvivesACrash(t *testing.T) {
 	names, err := w.DB.List(t.Context(), "", "", 10)
 	if err != nil || len(names) != 1 {
 		t.Errorf("spaces %v (%v), want the app's alone", names, err)
+	}
+}
+
+// TestPreviewKeepsTheLastEdit: what a preview would write is recorded beside the
+// last edit, which undo still knows.
+func TestPreviewKeepsTheLastEdit(t *testing.T) {
+	w := world(t, live)
+	report(w, "ann", "CSV export of orders times out")
+	w.Settle()
+	report(w, "bob", "CSV export of orders times out!")
+	w.Settle()
+	edited := w.GitHub.Issues(7)[0].Body
+	say(w, "mode: preview\n")
+	report(w, "cleo", "CSV export of orders times out again")
+	w.Settle()
+	if got := w.GitHub.Issues(7)[0].Body; got != edited {
+		t.Error("a preview wrote")
+	}
+	for key, want := range map[string]action.State{issue.EditKey("000001"): action.Done, "preview/" + issue.EditKey("000001"): action.Previewed} {
+		if rec, _, err := w.Actions.Get(t.Context(), w.Space(repo), key); err != nil || rec.State != want || len(rec.Request) == 0 {
+			t.Errorf("%s is %q (%v), want %s", key, rec.State, err, want)
+		}
 	}
 }
