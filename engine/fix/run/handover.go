@@ -1,0 +1,147 @@
+package run
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/soulcaster/soulcaster/engine/fix/brief"
+	"github.com/soulcaster/soulcaster/engine/storage"
+)
+
+const (
+	logPrefix    = "run-log/"
+	resultPrefix = "run-result/"
+
+	// pieceBytes is how much of a result one value holds.
+	pieceBytes = 256 << 10
+	// MaxResult is the longest result, as JSON, in bytes: more than the limits of
+	// a brief let through.
+	MaxResult = 8 << 20
+)
+
+// Handover says that the result of an attempt is there, whole.
+type Handover struct {
+	Pieces int       `json:"pieces"`
+	Bytes  int       `json:"bytes"`
+	At     time.Time `json:"at"`
+}
+
+func resultKey(id string, attempt int) string {
+	return fmt.Sprintf("%s%s/%d", resultPrefix, id, attempt)
+}
+
+// StoreResult stores the result of an attempt, a piece at a time. finish adds to the
+// batch that makes it whole; that batch conflicts if a result is there already.
+func StoreResult(ctx context.Context, space storage.Space, id string, result *brief.Result, at time.Time, finish func(b *storage.Batch)) error {
+	data, err := json.Marshal(result)
+	if err != nil {
+		return fmt.Errorf("encode result of run %s: %w", id, err)
+	}
+	if len(data) > MaxResult {
+		return fmt.Errorf("result of run %s: %d bytes, the most is %d", id, len(data), MaxResult)
+	}
+	key := resultKey(id, result.Attempt)
+	h := Handover{Bytes: len(data), At: at.UTC()}
+	for piece := range slices.Chunk(data, pieceBytes) {
+		var b storage.Batch
+		b.Require(key, 0)
+		b.Set(fmt.Sprintf("%s/%03d", key, h.Pieces), piece)
+		if err := space.Apply(ctx, &b); err != nil {
+			return fmt.Errorf("store result of run %s: %w", id, err)
+		}
+		h.Pieces++
+	}
+	var b storage.Batch
+	b.Require(key, 0)
+	b.SetJSON(key, h)
+	finish(&b)
+	if err := space.Apply(ctx, &b); err != nil {
+		return fmt.Errorf("store result of run %s: %w", id, err)
+	}
+	return nil
+}
+
+// ResultOf returns the result of an attempt, nil if none was handed over.
+func ResultOf(ctx context.Context, space storage.Space, id string, attempt int) (*brief.Result, error) {
+	key := resultKey(id, attempt)
+	var h Handover
+	if err := get(ctx, space, key, &h); err != nil || h.Pieces == 0 {
+		return nil, err
+	}
+	var data []byte
+	for i := range h.Pieces {
+		entries, err := space.Get(ctx, fmt.Sprintf("%s/%03d", key, i))
+		if err != nil {
+			return nil, fmt.Errorf("read result of run %s: %w", id, err)
+		}
+		data = append(data, entries[0].Value...)
+	}
+	if len(data) != h.Bytes {
+		return nil, fmt.Errorf("read result of run %s: %d of %d bytes are there", id, len(data), h.Bytes)
+	}
+	r := new(brief.Result)
+	if err := json.Unmarshal(data, r); err != nil {
+		return nil, fmt.Errorf("read result of run %s: %w", id, err)
+	}
+	return r, nil
+}
+
+// ForgetResult removes the result of an attempt, once it is published or refused.
+// What is left of it says that it was there.
+func ForgetResult(ctx context.Context, space storage.Space, id string, attempt int) error {
+	key := resultKey(id, attempt)
+	entries, err := space.Scan(ctx, key+"/", "", storage.MaxOps)
+	if err != nil {
+		return fmt.Errorf("forget result of run %s: %w", id, err)
+	}
+	var b storage.Batch
+	for _, e := range entries {
+		b.Delete(e.Key)
+	}
+	b.SetJSON(key, Handover{})
+	if err := space.Apply(ctx, &b); err != nil {
+		return fmt.Errorf("forget result of run %s: %w", id, err)
+	}
+	return nil
+}
+
+// AddLog stores a piece of the log of an attempt, unless that was done before. The
+// text was redacted by who sent it, and is foreign all the same.
+func AddLog(ctx context.Context, space storage.Space, id string, l brief.Log) error {
+	key := fmt.Sprintf("%s%s/%d/%012d", logPrefix, id, l.Attempt, l.Offset)
+	var b storage.Batch
+	b.Require(key, 0)
+	b.Set(key, []byte(l.Text))
+	err := space.Apply(ctx, &b)
+	if errors.Is(err, storage.ErrConflict) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("store log of run %s: %w", id, err)
+	}
+	return nil
+}
+
+// LogOf returns the log of an attempt from the piece after `after` on, at most
+// limit pieces, and where to go on.
+func LogOf(ctx context.Context, space storage.Space, id string, attempt int, after string, limit int) (text, next string, err error) {
+	prefix := fmt.Sprintf("%s%s/%d/", logPrefix, id, attempt)
+	if after != "" {
+		after = prefix + after
+	}
+	entries, err := space.Scan(ctx, prefix, after, min(limit, storage.MaxOps))
+	if err != nil {
+		return "", "", fmt.Errorf("read log of run %s: %w", id, err)
+	}
+	var all strings.Builder
+	for _, e := range entries {
+		all.Write(e.Value)
+		next = e.Key[len(prefix):]
+	}
+	return all.String(), next, nil
+}

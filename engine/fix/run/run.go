@@ -1,0 +1,207 @@
+// Package run is the record of runs: what is kept of one, and where.
+//
+// A run is one attempt by the agent to fix a cluster. It goes through rounds: the
+// first makes a proposal, each later one takes a review of it back to the agent.
+// A round goes through attempts: a task that was taken away is started again.
+// Package fix moves runs on; everybody else reads.
+package run
+
+import (
+	"time"
+
+	"github.com/soulcaster/soulcaster/engine/fix/brief"
+	"github.com/soulcaster/soulcaster/engine/fix/task"
+)
+
+// State says how far a run is.
+type State string
+
+// The states of a run. From Queued to Proposed it is alive.
+const (
+	Queued     State = "queued"     // waits for a place
+	Launching  State = "launching"  // its task is being started
+	Working    State = "working"    // its task was started
+	Publishing State = "publishing" // its result is checked and proposed
+	Proposed   State = "proposed"   // its pull request is open
+
+	Merged    State = "merged"    // its pull request was merged
+	NoChange  State = "no_change" // the agent changed nothing
+	Failed    State = "failed"    // see Reason
+	Cancelled State = "cancelled" // by a person, or because what it was for went away
+	TimedOut  State = "timed_out" // it had its time and nothing to show
+)
+
+// States is every state.
+func States() []State {
+	return []State{Queued, Launching, Working, Publishing, Proposed, Merged, NoChange, Failed, Cancelled, TimedOut}
+}
+
+// Alive reports whether a run in this state goes on by itself or by a person.
+func (s State) Alive() bool {
+	switch s {
+	case Queued, Launching, Working, Publishing, Proposed:
+		return true
+	}
+	return false
+}
+
+// Busy reports whether a run in this state holds a place among the runs that go
+// on at once, or waits for one.
+func (s State) Busy() bool { return s.Alive() && s != Proposed }
+
+// Reason says why a run ended or a round came to nothing, as a name that texts,
+// metrics and tests go by. Its words are in package tell.
+type Reason string
+
+// The reasons.
+const (
+	ReasonNone        Reason = ""
+	ReasonNoLauncher  Reason = "no_launcher"  // none is configured
+	ReasonRefused     Reason = "refused"      // the launcher's settings are wrong
+	ReasonCapacity    Reason = "capacity"     // no room for the task, also on demand
+	ReasonNotStarted  Reason = "not_started"  // the task never ran
+	ReasonKilled      Reason = "killed"       // the agent was killed: out of memory, or a signal
+	ReasonCrashed     Reason = "crashed"      // the agent ended without a result
+	ReasonInterrupted Reason = "interrupted"  // taken away more often than it is tried again
+	ReasonSilent      Reason = "silent"       // no heartbeat for too long
+	ReasonTime        Reason = "time"         // its time was up
+	ReasonBudget      Reason = "budget"       // the model's budget was used up
+	ReasonClone       Reason = "clone"        // the repository could not be fetched
+	ReasonCoder       Reason = "coder"        // Kilo did not start, or crashed
+	ReasonModel       Reason = "model"        // the model did not answer
+	ReasonCollect     Reason = "collect"      // the change could not be read
+	ReasonUnsafe      Reason = "unsafe"       // the publisher refused the change: see Refused
+	ReasonMoved       Reason = "moved"        // the branch holds commits that are not ours, or is gone
+	ReasonForbidden   Reason = "forbidden"    // GitHub does not allow to propose
+	ReasonPermission  Reason = "permission"   // who asked may not write any more
+	ReasonCommand     Reason = "command"      // /soulcaster cancel
+	ReasonClosed      Reason = "issue_closed" // the issue was closed under way
+	ReasonPullClosed  Reason = "pull_closed"  // the pull request was closed
+	ReasonUninstalled Reason = "uninstalled"  // the App was uninstalled or suspended
+	ReasonHidden      Reason = "hidden"       // the evidence could not be shown before
+	ReasonGone        Reason = "gone"         // the issue or the repository is gone
+)
+
+// Run is the record of one run.
+type Run struct {
+	ID      string `json:"id"` // lower-case letters and digits, unique in the whole app
+	Cluster string `json:"cluster"`
+	Issue   int    `json:"issue"` // its number
+	State   State  `json:"state"`
+	Reason  Reason `json:"reason,omitempty"` // of the end, or of the last round's
+	Detail  string `json:"detail,omitempty"` // for the operator: never on GitHub
+	Live    bool   `json:"live"`             // false: nothing is written to GitHub
+
+	By        string    `json:"by"` // login of who asked
+	Comment   int64     `json:"comment"`
+	RequestID string    `json:"request_id,omitempty"`
+	Created   time.Time `json:"created"`
+	Ended     time.Time `json:"ended,omitzero"`
+	Changed   time.Time `json:"changed"` // when State became what it is
+
+	EvidenceHash string  `json:"evidence_hash"` // of what was shown, and what the agent gets
+	Rounds       []Round `json:"rounds"`        // at least one; the last is the present one
+
+	Attempts int       `json:"attempts"`          // over all rounds
+	Attempt  *Attempt  `json:"attempt,omitempty"` // the present or last one
+	Again    time.Time `json:"again,omitzero"`    // Launching: not before
+	Wish     *Wish     `json:"wish,omitempty"`    // that it end
+	Place    int       `json:"place,omitempty"`   // Queued: in the queue, from 1
+	Waits    string    `json:"waits,omitempty"`   // Queued: for what, in words
+	Status   int64     `json:"status,omitempty"`  // id of the status comment
+	Told     string    `json:"told,omitempty"`    // hash of what it says
+	ToldAt   time.Time `json:"told_at,omitzero"`
+	Branch   string    `json:"branch"`         // soulcaster/issue-<n>-<run>
+	Head     string    `json:"head,omitempty"` // our last commit on it, recorded before the ref moves
+	Pull     *Pull     `json:"pull,omitempty"`
+	Released bool      `json:"released,omitempty"` // it holds no place any more, and its task is stopped
+}
+
+// Round is one turn of the agent.
+type Round struct {
+	N       int          `json:"n"`
+	By      string       `json:"by"`                // login of who asked; "" if checks did
+	Comment int64        `json:"comment,omitempty"` // that asked for it
+	Review  int64        `json:"review,omitempty"`  // that asked for it
+	Checks  string       `json:"checks,omitempty"`  // commit whose checks asked for it
+	Base    string       `json:"base,omitempty"`    // commit that the agent works on, known at launch
+	Asked   time.Time    `json:"asked"`
+	Ended   time.Time    `json:"ended,omitzero"`
+	Ending  brief.Ending `json:"ending,omitempty"`
+	Reason  Reason       `json:"reason,omitempty"` // why it came to nothing
+	Refused []Refusal    `json:"refused,omitempty"`
+	Commit  string       `json:"commit,omitempty"`  // what came of it
+	Changed []string     `json:"changed,omitempty"` // paths, at most 100
+}
+
+// Refusal is one thing that the publisher refused in a change.
+type Refusal struct {
+	Path string `json:"path"` // foreign
+	Rule string `json:"rule"` // ours: "workflow", "secret", …
+	Why  string `json:"why"`  // ours, in words, without foreign text
+}
+
+// Attempt is one task.
+type Attempt struct {
+	N         int        `json:"n"` // over all rounds
+	Round     int        `json:"round"`
+	Spot      bool       `json:"spot,omitempty"`
+	Intended  time.Time  `json:"intended"`             // when the launch was recorded
+	Task      string     `json:"task,omitempty"`       // its id, once known
+	Claimed   time.Time  `json:"claimed,omitzero"`     // when its brief was given first
+	ClaimedBy string     `json:"claimed_by,omitempty"` // the task that got it
+	Spoken    bool       `json:"spoken,omitempty"`     // it has sent a heartbeat: the claim is void
+	Deadline  time.Time  `json:"deadline,omitzero"`    // for the agent; the app stops it a grace later
+	Seen      *task.Task `json:"seen,omitempty"`       // as the launcher described it last
+	Result    bool       `json:"result,omitempty"`     // it was handed over
+	Stop      Reason     `json:"stop,omitempty"`       // it is to be stopped, and why
+}
+
+// Wish is that a run end.
+type Wish struct {
+	Reason Reason    `json:"reason"`
+	By     string    `json:"by,omitempty"` // login
+	At     time.Time `json:"at"`
+}
+
+// Pull is the run's pull request.
+type Pull struct {
+	Number   int       `json:"number"`
+	URL      string    `json:"url"`
+	Checks   string    `json:"checks,omitempty"` // login of who let the checks run
+	Merge    string    `json:"merge,omitempty"`  // the commit that merged it
+	Merged   time.Time `json:"merged,omitzero"`
+	MergedBy string    `json:"merged_by,omitempty"`
+}
+
+// Round returns the present round.
+func (r *Run) Round() *Round { return &r.Rounds[len(r.Rounds)-1] }
+
+// Usage is what a run's model has cost so far.
+type Usage struct {
+	Requests int64 `json:"requests"`
+	Input    int64 `json:"input"`  // tokens
+	Cached   int64 `json:"cached"` // of them, from the provider's cache
+	Output   int64 `json:"output"` // tokens
+	// Micros is the cost in millionths of a US dollar, if Priced.
+	Micros int64  `json:"micros"`
+	Priced bool   `json:"priced"`          // the model's price is known
+	Held   int64  `json:"held,omitempty"`  // requests under way
+	Spent  string `json:"spent,omitempty"` // which budget is used up: "requests", "tokens", "money"
+}
+
+// Budget is what the model of one run may use; 0 is no limit.
+type Budget struct {
+	Requests int64
+	Tokens   int64 // in and out
+	Micros   int64 // millionths of a US dollar
+}
+
+// Live is the agent's last heartbeat.
+type Live struct {
+	At      time.Time   `json:"at"`
+	Attempt int         `json:"attempt"`
+	Phase   brief.Phase `json:"phase"`
+	Note    string      `json:"note,omitempty"` // foreign
+	Steps   int         `json:"steps"`
+}

@@ -1,0 +1,264 @@
+package run
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math"
+	"strings"
+	"time"
+
+	"github.com/soulcaster/soulcaster/engine/fix/brief"
+	"github.com/soulcaster/soulcaster/engine/storage"
+	"github.com/soulcaster/soulcaster/engine/work"
+)
+
+// Keys in a project's space:
+//
+//	run/<id>                        Run: the record
+//	run-of/<cluster>                string: id of the cluster's newest run
+//	run-pull/<number>               string: id of the run whose pull request it is
+//	run-at/<countdown>-<id>         {}: all runs, the newest first
+//	run-evidence/<id>               []brief.Evidence: frozen when it was asked for
+//	run-words/<id>/<round>          Words: what the round adds to the evidence, frozen
+//	run-live/<id>                   Live: the agent's last heartbeat
+//	run-usage/<id>                  Usage
+//	run-log/<id>/<attempt>/<offset> text: a piece of the agent's log, redacted
+//	run-result/<id>/<attempt>       Handover: the result, once all of it is there
+//	run-result/<id>/<attempt>/<n>   a piece of its JSON
+//
+// and in the app's space:
+//
+//	run-index/<id>                  string: the space that the run is in
+//
+// Due work in a project's space is "run/<id>".
+const (
+	runPrefix      = "run/"
+	ofPrefix       = "run-of/"
+	pullPrefix     = "run-pull/"
+	atPrefix       = "run-at/"
+	evidencePrefix = "run-evidence/"
+	wordsPrefix    = "run-words/"
+	livePrefix     = "run-live/"
+	usagePrefix    = "run-usage/"
+	indexPrefix    = "run-index/"
+)
+
+// Words is what a round adds to the evidence: the words of people with write
+// permission, frozen when they were said.
+type Words struct {
+	By     string        `json:"by"` // login, or "" if checks asked
+	Words  string        `json:"words,omitempty"`
+	Review *brief.Review `json:"review,omitempty"`
+}
+
+// ErrNone says that there is no such run.
+var ErrNone = errors.New("run: there is no such run")
+
+// NewID returns a new id: 16 lower-case letters and digits, 80 bits of chance.
+func NewID() string { return strings.ToLower(rand.Text()[:16]) }
+
+// Work is the key of the due work of a run.
+func Work(id string) string { return runPrefix + id }
+
+// Load returns a run with the entry that it was read from; ErrNone if there is
+// none.
+func Load(ctx context.Context, space storage.Space, id string) (*Run, storage.Entry, error) {
+	entries, err := space.Get(ctx, runPrefix+id)
+	if err != nil {
+		return nil, storage.Entry{}, fmt.Errorf("read run %s: %w", id, err)
+	}
+	if !entries[0].Exists() {
+		return nil, entries[0], fmt.Errorf("read run %s: %w", id, ErrNone)
+	}
+	r := new(Run)
+	return r, entries[0], storage.GetJSON(entries[0], r)
+}
+
+// Save adds to the batch that the run is now r, unless someone changed it since it
+// was read.
+func Save(b *storage.Batch, was storage.Entry, r *Run) {
+	b.RequireEntry(was)
+	b.SetJSON(runPrefix+r.ID, r)
+}
+
+// Begin adds a new run to the batch with its evidence and the words of its first
+// round, and makes it due. was is the entry of [Of] that showed that the cluster has
+// no run alive: the batch conflicts if another one was begun since.
+func Begin(b *storage.Batch, was storage.Entry, r *Run, evidence []brief.Evidence, words Words) {
+	b.RequireEntry(was)
+	b.Set(was.Key, []byte(r.ID))
+	b.Require(runPrefix+r.ID, 0)
+	b.SetJSON(runPrefix+r.ID, r)
+	b.Set(fmt.Sprintf("%s%016x-%s", atPrefix, math.MaxInt64-r.Created.UnixNano(), r.ID), []byte("{}"))
+	b.SetJSON(evidencePrefix+r.ID, evidence)
+	SetWords(b, r.ID, r.Round().N, words)
+	work.Add(b, Work(r.ID))
+}
+
+// Of returns the newest run of a cluster, nil if there was none, with the entry
+// that says which it is.
+func Of(ctx context.Context, space storage.Space, cluster string) (*Run, storage.Entry, error) {
+	return by(ctx, space, ofPrefix+cluster)
+}
+
+// OfPull returns the run whose pull request has the number, nil if it is none of
+// ours.
+func OfPull(ctx context.Context, space storage.Space, number int) (*Run, error) {
+	r, _, err := by(ctx, space, fmt.Sprintf("%s%d", pullPrefix, number))
+	return r, err
+}
+
+func by(ctx context.Context, space storage.Space, key string) (*Run, storage.Entry, error) {
+	entries, err := space.Get(ctx, key)
+	if err != nil {
+		return nil, storage.Entry{}, fmt.Errorf("read %s: %w", key, err)
+	}
+	if !entries[0].Exists() {
+		return nil, entries[0], nil
+	}
+	r, _, err := Load(ctx, space, string(entries[0].Value))
+	if errors.Is(err, ErrNone) {
+		return nil, entries[0], nil
+	}
+	return r, entries[0], err
+}
+
+// SetPull adds to the batch whose pull request a number is.
+func SetPull(b *storage.Batch, number int, id string) {
+	b.Set(fmt.Sprintf("%s%d", pullPrefix, number), []byte(id))
+}
+
+// List returns the runs of a project, newest first, at most limit, that are older
+// than the one whose mark is before ("" for the newest), and the mark of the last.
+func List(ctx context.Context, space storage.Space, before string, limit int) (list []*Run, mark string, err error) {
+	if before != "" {
+		before = atPrefix + before
+	}
+	entries, err := space.Scan(ctx, atPrefix, before, min(limit, storage.MaxOps))
+	if err != nil || len(entries) == 0 {
+		return nil, "", err
+	}
+	keys := make([]string, len(entries))
+	for i, e := range entries {
+		mark = e.Key[len(atPrefix):]
+		_, id, _ := strings.Cut(mark, "-")
+		keys[i] = runPrefix + id
+	}
+	if entries, err = space.Get(ctx, keys...); err != nil {
+		return nil, "", fmt.Errorf("list runs: %w", err)
+	}
+	for _, e := range entries {
+		if !e.Exists() {
+			continue
+		}
+		r := new(Run)
+		if err := storage.GetJSON(e, r); err != nil {
+			return nil, "", err
+		}
+		list = append(list, r)
+	}
+	return list, mark, nil
+}
+
+// Evidence returns what was frozen when the run was asked for.
+func Evidence(ctx context.Context, space storage.Space, id string) (list []brief.Evidence, err error) {
+	err = get(ctx, space, evidencePrefix+id, &list)
+	return list, err
+}
+
+// HashEvidence is what binds a run to the evidence that was shown: SHA-256,
+// hexadecimal, of its JSON.
+func HashEvidence(list []brief.Evidence) (string, error) {
+	data, err := json.Marshal(list)
+	if err != nil {
+		return "", fmt.Errorf("hash evidence: %w", err)
+	}
+	sum := sha256.Sum256(data)
+	return hex.EncodeToString(sum[:]), nil
+}
+
+// WordsOf returns what was frozen for a round.
+func WordsOf(ctx context.Context, space storage.Space, id string, round int) (w Words, err error) {
+	err = get(ctx, space, fmt.Sprintf("%s%s/%d", wordsPrefix, id, round), &w)
+	return w, err
+}
+
+// SetWords adds to the batch what a round adds to the evidence.
+func SetWords(b *storage.Batch, id string, round int, w Words) {
+	b.SetJSON(fmt.Sprintf("%s%s/%d", wordsPrefix, id, round), w)
+}
+
+// LiveOf returns the agent's last heartbeat; its time is zero if there was none.
+func LiveOf(ctx context.Context, space storage.Space, id string) (l Live, err error) {
+	err = get(ctx, space, livePrefix+id, &l)
+	return l, err
+}
+
+// SetLive adds a heartbeat to the batch.
+func SetLive(b *storage.Batch, id string, l Live) { b.SetJSON(livePrefix+id, l) }
+
+// UsageOf returns what the run's model has cost so far, with its entry.
+func UsageOf(ctx context.Context, space storage.Space, id string) (u Usage, e storage.Entry, err error) {
+	entries, err := space.Get(ctx, usagePrefix+id)
+	if err != nil {
+		return u, e, fmt.Errorf("read usage of run %s: %w", id, err)
+	}
+	return u, entries[0], storage.GetJSON(entries[0], &u)
+}
+
+// SaveUsage adds to the batch what the run's model has cost, unless that changed
+// since it was read.
+func SaveUsage(b *storage.Batch, was storage.Entry, u Usage) {
+	b.RequireEntry(was)
+	b.SetJSON(was.Key, u)
+}
+
+func get(ctx context.Context, space storage.Space, key string, v any) error {
+	entries, err := space.Get(ctx, key)
+	if err != nil {
+		return fmt.Errorf("read %s: %w", key, err)
+	}
+	return storage.GetJSON(entries[0], v)
+}
+
+// Index adds to a batch of the app's space where a run is, so that its container
+// can be told apart by the run's id alone.
+func Index(b *storage.Batch, id, space string) { b.Set(indexPrefix+id, []byte(space)) }
+
+// Unindex takes it out again.
+func Unindex(b *storage.Batch, id string) { b.Delete(indexPrefix + id) }
+
+// Where returns the name of the space that a run is in; ErrNone if it is in none.
+func Where(ctx context.Context, app storage.Space, id string) (string, error) {
+	if !isID(id) {
+		return "", ErrNone
+	}
+	entries, err := app.Get(ctx, indexPrefix+id)
+	if err != nil {
+		return "", fmt.Errorf("look up run %s: %w", id, err)
+	}
+	if !entries[0].Exists() {
+		return "", ErrNone
+	}
+	return string(entries[0].Value), nil
+}
+
+// isID reports whether s has the form of an id; it comes from outside.
+func isID(s string) bool {
+	return len(s) > 0 && len(s) <= 20 && strings.IndexFunc(s, func(r rune) bool {
+		return (r < 'a' || r > 'z') && (r < '0' || r > '9')
+	}) < 0
+}
+
+// Elapsed is how long a run took so far, or in all.
+func (r *Run) Elapsed(now time.Time) time.Duration {
+	if !r.Ended.IsZero() {
+		now = r.Ended
+	}
+	return now.Sub(r.Created)
+}
