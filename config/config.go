@@ -22,7 +22,10 @@ type Config struct {
 	Store      Store
 	SecretKeys []secret.Key // current first; none: make one beside the bolt file
 	Gemini     Gemini
+	Launcher   Launcher
+	Model      Model
 
+	Runs          Runs           // from the YAML file
 	Installations []Installation // from the YAML file
 
 	// Warnings are what is odd but no reason to stop, for the log.
@@ -49,6 +52,7 @@ type Installation struct {
 	ID           int64
 	Sources      []source.Source
 	Repositories map[string]policy.File // by owner/name, checked
+	Runs         RunLimits
 }
 
 // Load reads the settings from an environment, as os.Environ gives it: entries
@@ -66,7 +70,7 @@ func Load(environ []string) (*Config, error) {
 			env[name] = strings.TrimSpace(value)
 		}
 	}
-	c := &Config{Warnings: unknown(env)}
+	c := &Config{Warnings: unknown(env), Runs: defaultRuns()}
 	var problems []error
 	for _, s := range settings {
 		value := cmp.Or(env[s.Name], s.Default)
@@ -84,10 +88,10 @@ func Load(environ []string) (*Config, error) {
 	c.GitHub.decide(env)
 	problems = append(problems, c.checkStore(env)...)
 	if path := env[fileSetting]; path != "" {
-		installations, wrong := readFile(path, env)
-		c.Installations = installations
-		problems = append(problems, wrong...)
+		problems = append(problems, c.readFile(path, env)...)
 	}
+	problems = append(problems, c.checkLauncher()...)
+	c.Model.decide(c.Gemini)
 	c.warn(env)
 	return c, errors.Join(problems...)
 }

@@ -20,15 +20,16 @@ import (
 // maxFile bounds the YAML file.
 const maxFile = 1 << 20
 
-// readFile reads the YAML file at path. It returns what could be read and a
-// problem, with file and line, for everything that could not.
-func readFile(path string, env map[string]string) ([]Installation, []error) {
+// readFile reads the YAML file at path into c. It returns a problem, with file and
+// line, for everything that could not be read.
+func (c *Config) readFile(path string, env map[string]string) []error {
 	data, err := readBounded(path)
 	if err != nil {
-		return nil, []error{&Problem{fileSetting, err.Error(), "name a YAML file that the app may read, of at most 1 MB"}}
+		return []error{&Problem{fileSetting, err.Error(), "name a YAML file that the app may read, of at most 1 MB"}}
 	}
 	r := &reader{path: path, env: env, ids: map[string]int{}}
-	return r.read(data), r.problems
+	r.read(data, c)
+	return r.problems
 }
 
 func readBounded(path string) ([]byte, error) {
@@ -49,7 +50,7 @@ func readBounded(path string) ([]byte, error) {
 	return data, nil
 }
 
-// reader turns the file's tree into installations and collects problems. Its
+// reader puts the file's tree into the settings and collects problems. Its
 // messages never hold a value, which may be a secret from the environment.
 type reader struct {
 	path     string
@@ -67,28 +68,38 @@ func (r *reader) wrongAt(line int, format string, args ...any) {
 	r.problems = append(r.problems, &Problem{Setting: fileSetting, What: fmt.Sprintf("%s:%d: ", r.path, line) + fmt.Sprintf(format, args...)})
 }
 
-func (r *reader) read(data []byte) (installations []Installation) {
+func (r *reader) read(data []byte, c *Config) {
 	root, ok := r.parse(data)
 	if !ok {
-		return nil
+		return
 	}
 	seen := map[int64]bool{}
+	limits := map[int]func(*RunLimits){} // what an installation says over what holds for all, by its place
 	r.fields(root, "the file", map[string]func(ast.Node){
+		"runs": func(n ast.Node) { r.runs(n, &c.Runs) },
 		"installations": func(n ast.Node) {
 			r.each(n, "installations", func(at string, n ast.Node) {
-				i := r.installation(at, n)
+				i, lay := r.installation(at, n)
 				if i.ID != 0 && seen[i.ID] {
 					r.wrong(n, "%s: this id has an entry already; put both into one", at)
 				}
 				seen[i.ID] = true
-				installations = append(installations, i)
+				limits[len(c.Installations)] = lay
+				c.Installations = append(c.Installations, i)
 			})
 		},
 	})
-	return installations
+	for at := range c.Installations {
+		c.Installations[at].Runs = c.Runs.PerInstallation
+		if lay := limits[at]; lay != nil {
+			lay(&c.Installations[at].Runs)
+		}
+	}
 }
 
-func (r *reader) installation(at string, n ast.Node) (i Installation) {
+// installation reads one, and returns what lays its limits of runs over those of
+// all, which may stand further down in the file.
+func (r *reader) installation(at string, n ast.Node) (i Installation, limits func(*RunLimits)) {
 	named := r.fields(n, at, map[string]func(ast.Node){
 		"id": func(n ast.Node) {
 			id, err := strconv.ParseInt(scalar(n), 10, 64)
@@ -96,6 +107,9 @@ func (r *reader) installation(at string, n ast.Node) (i Installation) {
 				r.wrong(n, "%s.id: want GitHub's installation id, a number", at)
 			}
 			i.ID = max(id, 0)
+		},
+		"runs": func(n ast.Node) {
+			limits = func(to *RunLimits) { r.limits(n, at+".runs", to) }
 		},
 		"sources": func(n ast.Node) {
 			r.each(n, at+".sources", func(at string, n ast.Node) {
@@ -125,7 +139,7 @@ func (r *reader) installation(at string, n ast.Node) (i Installation) {
 	for j := range i.Sources {
 		i.Sources[j].Installation = i.ID
 	}
-	return i
+	return i, limits
 }
 
 // sourceID is what a source's id looks like: it is a part of its URL.

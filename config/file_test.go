@@ -40,6 +40,7 @@ func TestExampleFile(t *testing.T) {
 			{Installation: 101, ID: "acme-app", Kind: source.Feedback, Secrets: []string{"k1"}, Repository: "acme/web"},
 		},
 		Repositories: map[string]policy.File{"acme/web": {Mode: &live}},
+		Runs:         config.RunLimits{AtOnce: 4, PerDay: 20, PerMonth: 200, Dollars: 100},
 	}}
 	if !reflect.DeepEqual(c.Installations, want) {
 		t.Errorf("got %#v", c.Sources())

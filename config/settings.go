@@ -23,6 +23,16 @@ const (
 	geminiURLSetting = "GOOGLE_GEMINI_BASE_URL"
 	embedSetting     = "SOULCASTER_EMBED_MODEL"
 	summarySetting   = "SOULCASTER_SUMMARY_MODEL"
+	publicSetting    = "SOULCASTER_PUBLIC_URL"
+
+	launcherSetting   = "SOULCASTER_LAUNCHER"
+	allowLocalSetting = "SOULCASTER_ALLOW_LOCAL_AGENT"
+	clusterSetting    = "SOULCASTER_ECS_CLUSTER"
+	definitionSetting = "SOULCASTER_ECS_TASK_DEFINITION"
+	subnetsSetting    = "SOULCASTER_ECS_SUBNETS"
+	groupsSetting     = "SOULCASTER_ECS_SECURITY_GROUPS"
+	modelURLSetting   = "SOULCASTER_MODEL_URL"
+	modelSetting      = "SOULCASTER_MODEL"
 )
 
 // Setting is one environment variable, as documentation needs it.
@@ -65,9 +75,9 @@ var settings = [...]Setting{
 	{Group: "The server", Name: addrSetting, Default: "127.0.0.1:8080",
 		Doc: "`host:port` to listen on. Port 0 takes a free one.",
 		set: func(c *Config, v string) error { return setAddr(&c.Addr, v) }},
-	{Group: "The server", Name: "SOULCASTER_PUBLIC_URL",
-		Doc: "The address at which GitHub, Sentry and people reach the app. Needed for links in what it writes when it stands behind a proxy.",
-		set: func(c *Config, v string) error { return setURL(c, "SOULCASTER_PUBLIC_URL", &c.PublicURL, v) }},
+	{Group: "The server", Name: publicSetting,
+		Doc: "The address at which GitHub, Sentry, people and the agent's container reach the app. Needed for links in what it writes when it stands behind a proxy, and on ECS.",
+		set: func(c *Config, v string) error { return setURL(c, publicSetting, &c.PublicURL, v) }},
 	{Group: "The server", Name: tokenSetting, Secret: true,
 		Doc: "Who sends it as `Authorization: Bearer …` sees the pages of a live app. Make one with `openssl rand -hex 32`.",
 		set: func(c *Config, v string) error {
@@ -100,12 +110,7 @@ var settings = [...]Setting{
 		}},
 	{Group: "The store", Name: "SOULCASTER_ALLOW_VOLATILE_REDIS", Default: "false",
 		Doc: "`true` starts on a Redis that keeps nothing on disk or may evict keys. What was accepted can then be lost.",
-		set: func(c *Config, v string) (err error) {
-			if c.Store.AllowVolatile, err = strconv.ParseBool(v); err != nil {
-				return wrong("is neither true nor false", "set one of them")
-			}
-			return nil
-		}},
+		set: func(c *Config, v string) error { return setFlag(&c.Store.AllowVolatile, v) }},
 
 	{Group: "Gemini", Name: geminiSetting, Secret: true,
 		Doc: "With a key, meaning comes from Gemini. Without one, the embedded embedder works and summaries are extracts; no text goes to Google.",
@@ -119,6 +124,58 @@ var settings = [...]Setting{
 	{Group: "Gemini", Name: summarySetting, Default: gemini.DefaultSummaryModel,
 		Doc: "The model that answers questions and writes summaries. Google retires models: a retired one is named in the log, with the setting to change.",
 		set: func(c *Config, v string) error { return setModel(&c.Gemini.SummaryModel, v) }},
+
+	{Group: "The agent", Name: launcherSetting,
+		Doc: "Where the coding agent runs: `ecs`, in a task of its own on AWS Fargate ([deploying.md](deploying.md)), or `local`, as a process on this host, for development. Unset: nowhere, and `/soulcaster fix` says so.",
+		set: setLauncher},
+	{Group: "The agent", Name: allowLocalSetting, Default: "false",
+		Doc: "`true` allows `local` beside live GitHub credentials. What strangers wrote then steers a process on the app's own host, as the app's own user: for development only.",
+		set: func(c *Config, v string) error { return setFlag(&c.Launcher.AllowLocal, v) }},
+	{Group: "The agent", Name: clusterSetting,
+		Doc: "With `ecs`: name or ARN of the cluster.",
+		set: func(c *Config, v string) error { c.Launcher.Cluster = v; return nil }},
+	{Group: "The agent", Name: definitionSetting,
+		Doc: "With `ecs`: family, `family:revision` or ARN of the agent's task definition. Its container is called `agent`.",
+		set: func(c *Config, v string) error { c.Launcher.TaskDefinition = v; return nil }},
+	{Group: "The agent", Name: subnetsSetting,
+		Doc: "With `ecs`: ids of the agent's subnets, separated by commas, best in several availability zones; at most 16.",
+		set: func(c *Config, v string) error { return setIDs(&c.Launcher.Subnets, v, "subnet-", 16) }},
+	{Group: "The agent", Name: groupsSetting,
+		Doc: "With `ecs`: ids of the agent's security groups, separated by commas; at most 5.",
+		set: func(c *Config, v string) error { return setIDs(&c.Launcher.SecurityGroups, v, "sg-", 5) }},
+	{Group: "The agent", Name: "SOULCASTER_ECS_SPOT", Default: "true",
+		Doc: "With `ecs`: `true` tries Fargate Spot first, which costs less and can be taken away; a run that it is taken away from goes on elsewhere, at last on demand.",
+		set: func(c *Config, v string) error { return setFlag(&c.Launcher.Spot, v) }},
+	{Group: "The agent", Name: "SOULCASTER_ECS_EVENTS",
+		Doc: "With `ecs`: URL of the SQS queue that gets the tasks' events. Without it the app still asks every half minute.",
+		set: func(c *Config, v string) error { return setURL(c, "SOULCASTER_ECS_EVENTS", &c.Launcher.EventsQueue, v) }},
+	{Group: "The agent", Name: modelURLSetting, Default: "",
+		Doc: "The OpenAI-compatible API of the model that writes fixes, up to the part before `/chat/completions`. Unset, with a key: Gemini's, `" + DefaultModelURL + "`. The agent's container never talks to it: the app does.",
+		set: func(c *Config, v string) error { return setURL(c, modelURLSetting, &c.Model.URL, v) }},
+	{Group: "The agent", Name: "SOULCASTER_MODEL_KEY", Secret: true,
+		Doc: "Its key. Unset: `" + geminiSetting + "`, for Gemini's address alone. It never leaves the app.",
+		set: func(c *Config, v string) error { c.Model.Key = Secret(v); return nil }},
+	{Group: "The agent", Name: modelSetting, Default: gemini.DefaultSummaryModel,
+		Doc: "The model's name there. No other is let through.",
+		set: func(c *Config, v string) error { return setModel(&c.Model.Name, v) }},
+	{Group: "The agent", Name: "SOULCASTER_MODEL_PRICE",
+		Doc: "What a million tokens cost, in US dollars: `INPUT/OUTPUT` or `INPUT/CACHED/OUTPUT`, as in `0.30/2.50`. Without it costs are told in tokens, and limits of money do not hold.",
+		set: setPrice},
+	{Group: "The agent", Name: "SOULCASTER_MODEL_CONTEXT", Default: "200000",
+		Doc: "How many tokens the model takes at once. The agent sums up what it did before it gets there.",
+		set: func(c *Config, v string) (err error) {
+			if c.Model.Context, err = strconv.Atoi(v); err != nil || c.Model.Context < 16_000 || c.Model.Context > 10_000_000 {
+				return wrong("is not a number from 16000 to 10000000", "take it from the model's page")
+			}
+			return nil
+		}},
+}
+
+func setFlag(to *bool, value string) (err error) {
+	if *to, err = strconv.ParseBool(value); err != nil {
+		return wrong("is neither true nor false", "set one of them")
+	}
+	return nil
 }
 
 func setStore(c *Config, value string) error {

@@ -23,7 +23,8 @@ const (
 	Authors Purpose = "authors" // hashes of who wrote a feedback
 	Markers Purpose = "markers" // hashes in an issue that prove it is ours
 	Sealed  Purpose = "sealed"  // what Seal and Open encrypt
+	Claims  Purpose = "claims"  // what the agent's container proves itself by
 )
 
 // Purposes is every purpose; a keyring holds a data key for each.
-func Purposes() []Purpose { return []Purpose{Authors, Markers, Sealed} }
+func Purposes() []Purpose { return []Purpose{Authors, Markers, Sealed, Claims} }
