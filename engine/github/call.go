@@ -98,7 +98,7 @@ func (a *App) writeOnce(ctx context.Context, at At, k kind, what string, do func
 	switch {
 	case !f.rest.IsZero():
 		return a.later(lane, f.rest, err)
-	case f.outage && f.unsent:
+	case f.outage && (f.unsent || k == object): // an object twice is there once
 		return &work.Later{Err: err}
 	case f.outage:
 		return action.Unknown(err)

@@ -43,7 +43,7 @@ func (a *App) CreateComment(ctx context.Context, at At, number int, body string)
 	return comment, nil
 }
 
-// EditComment replaces the body of a comment. ErrNotKept as for [App.EditIssue].
+// EditComment replaces the body of a comment. ErrNotKept as for [App.Revise].
 func (a *App) EditComment(ctx context.Context, at At, id int64, body string) (comment Comment, err error) {
 	what := fmt.Sprintf("edit comment %d in %s", id, at.Repo)
 	if err := fits(body); err != nil {

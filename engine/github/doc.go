@@ -1,7 +1,7 @@
 // Package github is the one adapter to GitHub's REST API. It speaks as the App
-// (who am I, which installations are there) and as an installation of it
-// (issues, comments, labels, permissions, files), and it gives out small types
-// of its own: go-github's stay in here.
+// (who am I, which installations are there) and as an installation of it (issues,
+// comments, permissions, files, commits, pull requests and their reviews), and it
+// gives out small types of its own: go-github's stay in here.
 //
 // What GitHub asks of its clients is kept in here too, so that callers need not
 // know it: writes of one installation happen one after another and not too

@@ -10,10 +10,10 @@ import (
 // installation may not see, so ErrNotFound about an issue does not say that the
 // repository is still there: ask [App.Repository].
 var (
-	ErrNotFound  = errors.New("github: not found")           // 404
+	ErrNotFound  = errors.New("github: not found")           // 404; 409 of a repository without a commit
 	ErrGone      = errors.New("github: deleted or disabled") // 410: an issue that was deleted, or issues turned off
 	ErrMoved     = errors.New("github: moved")               // 301, 302, 307, 308: see MovedError
-	ErrForbidden = errors.New("github: not allowed")         // 403, 451: a permission that is missing, a repository that is archived
+	ErrForbidden = errors.New("github: not allowed")         // 403, 451: a permission that is missing (for a change to .github/workflows, say), a repository that is archived
 	ErrLocked    = errors.New("github: conversation locked") // 403, 423 on a locked issue
 
 	// ErrSuspended and ErrUninstalled are about the installation as a whole.
@@ -24,6 +24,17 @@ var (
 	// fit, this host's clock is more than a minute off, or a token was revoked
 	// before its time. None of it is the request's fault.
 	ErrUnauthorized = errors.New("github: credentials refused: check the App's id, its private key and this host's clock")
+
+	// ErrExists says that what was to be made is there already: a branch of that
+	// name, an open pull request of that branch.
+	ErrExists = errors.New("github: exists already")
+
+	// ErrNotFastForward says that a branch holds commits that the one it was to be
+	// moved to does not follow: somebody else moved it.
+	ErrNotFastForward = errors.New("github: not a fast forward")
+
+	// ErrNoDrafts says that the repository's plan knows no draft pull requests.
+	ErrNoDrafts = errors.New("github: no draft pull requests in this repository")
 
 	// ErrNotKept says that GitHub answered 200 to an edit and kept the old text.
 	// It does so when a body is too long for an edit.
@@ -71,4 +82,28 @@ func (e *ValidationError) about(field string) bool {
 		}
 	}
 	return false
+}
+
+// says reports whether GitHub's words, or those of a complaint, hold the text,
+// whose letters are small.
+func (e *ValidationError) says(text string) bool {
+	if strings.Contains(strings.ToLower(e.Message), text) {
+		return true
+	}
+	for _, f := range e.Fields {
+		if strings.Contains(strings.ToLower(f.Code), text) {
+			return true
+		}
+	}
+	return false
+}
+
+// meaning puts a sentinel in the place of a ValidationError that says the text,
+// of a call that did what.
+func meaning(what string, err error, text string, is error) error {
+	var invalid *ValidationError
+	if errors.As(err, &invalid) && invalid.says(text) {
+		return fmt.Errorf("%s: %w", what, is)
+	}
+	return err
 }

@@ -140,28 +140,6 @@ func (a *App) Revise(ctx context.Context, at At, number int, revise func(now Iss
 	return a.verify(ctx, at, number, e, issue)
 }
 
-// EditIssue changes an issue, whatever it is now, and returns it as it is then.
-// ErrNotKept says that GitHub accepted a new body and has another one.
-func (a *App) EditIssue(ctx context.Context, at At, number int, e Edit) (issue Issue, err error) {
-	what := fmt.Sprintf("edit issue %s#%d", at.Repo, number)
-	if e.Body != nil {
-		if err := fits(*e.Body); err != nil {
-			return Issue{}, fmt.Errorf("%s: %w", what, err)
-		}
-	}
-	err = a.write(ctx, at, write, what, func(c *github.Client, r project.Repo) (*github.Response, error) {
-		i, resp, err := c.Issues.Edit(ctx, r.Owner, r.Name, number, &github.IssueRequest{
-			Title: e.Title, Body: e.Body, State: e.State, StateReason: e.StateReason,
-		})
-		issue = anIssue(i)
-		return resp, err
-	})
-	if err != nil {
-		return Issue{}, err
-	}
-	return a.verify(ctx, at, number, e, issue)
-}
-
 // verify makes sure that an edit that GitHub accepted was kept.
 func (a *App) verify(ctx context.Context, at At, number int, e Edit, issue Issue) (Issue, error) {
 	if e.Body == nil || sameText(issue.Body, *e.Body) {

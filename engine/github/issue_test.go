@@ -46,10 +46,10 @@ func TestIssue(t *testing.T) {
 	}
 
 	body, state, reason := "text", "closed", "not_planned"
-	issue, err = a.EditIssue(t.Context(), acme, 5, Edit{Body: &body})
-	check("edit body", issue, err)
-	issue, err = a.EditIssue(t.Context(), acme, 5, Edit{State: &state, StateReason: &reason})
-	check("close", issue, err)
+	for _, e := range []Edit{{Body: &body}, {State: &state, StateReason: &reason}} {
+		issue, err = a.Revise(t.Context(), acme, 5, func(now Issue) (Edit, error) { check("what is revised", now, nil); return e, nil })
+		check("revise", issue, err)
+	}
 	for n, want := range []map[string]any{{"body": "text"}, {"state": "closed", "state_reason": "not_planned"}} {
 		if got := f.sent("PATCH /repos/acme/web/issues/5", n); !reflect.DeepEqual(got, want) {
 			t.Errorf("edit sent %v, want %v: what is not named stays", got, want)
@@ -61,17 +61,21 @@ func TestIssue(t *testing.T) {
 // only lags behind is not taken for one.
 func TestEditThatIsNotKept(t *testing.T) {
 	for _, kept := range []bool{true, false} {
-		now := "old"
+		now, asked := "old", 0
 		if kept {
 			now = "new\r\ntext\r\n"
 		}
 		f := newFake(t, map[string]http.HandlerFunc{
 			"PATCH /repos/acme/web/issues/5": says(200, map[string]any{"number": 5, "body": "old"}),
-			theIssue:                         says(200, map[string]any{"number": 5, "body": now}),
+			theIssue: func(w http.ResponseWriter, r *http.Request) {
+				said := []string{"old", now}[min(asked, 1)] // before the edit, and after it
+				asked++
+				answer(w, 200, map[string]any{"number": 5, "body": said})
+			},
 		})
 		a, _ := f.app(Pace{})
 		body := "new\ntext"
-		_, err := a.EditIssue(t.Context(), acme, 5, Edit{Body: &body})
+		_, err := a.Revise(t.Context(), acme, 5, func(Issue) (Edit, error) { return Edit{Body: &body}, nil })
 		if errors.Is(err, ErrNotKept) == kept {
 			t.Errorf("kept %v: %v", kept, err)
 		}
@@ -83,10 +87,11 @@ func TestBodyThatIsTooLong(t *testing.T) {
 	a, _ := f.app(Pace{})
 	body := strings.Repeat("x", MaxBody+1)
 	_, create := a.CreateIssue(t.Context(), acme, NewIssue{Body: body})
-	_, edit := a.EditIssue(t.Context(), acme, 5, Edit{Body: &body})
+	_, pull := a.CreatePull(t.Context(), acme, NewPull{Head: "fix", Base: "main", Body: body})
+	_, edit := a.EditPull(t.Context(), acme, 5, nil, &body)
 	_, comment := a.CreateComment(t.Context(), acme, 5, body)
 	_, again := a.EditComment(t.Context(), acme, 7, body)
-	for _, err := range []error{create, edit, comment, again} {
+	for _, err := range []error{create, pull, edit, comment, again} {
 		var invalid *ValidationError
 		if !errors.As(err, &invalid) || !invalid.about("body") {
 			t.Errorf("%v, want a complaint about the body", err)
@@ -115,56 +120,31 @@ func TestValidation(t *testing.T) {
 // A server that wants labels to exist first gets them, also those that someone
 // else makes at the same moment.
 func TestLabelsAreMade(t *testing.T) {
-	missing := json.RawMessage(`{"message": "Validation Failed", "errors": [{"resource": "Label", "field": "labels", "code": "invalid"}]}`)
-	for _, route := range []string{newIssues, "POST /repos/acme/web/issues/5/labels"} {
-		var f *fake
-		made := 0
-		f = newFake(t, map[string]http.HandlerFunc{
-			route: func(w http.ResponseWriter, r *http.Request) {
-				if made < 2 {
-					answer(w, 422, missing)
-				} else if route == newIssues {
-					answer(w, 201, map[string]any{"number": 5})
-				} else {
-					answer(w, 200, []any{})
-				}
-			},
-			"POST /repos/acme/web/labels": func(w http.ResponseWriter, r *http.Request) {
-				made++
-				if made == 1 {
-					answer(w, 422, json.RawMessage(`{"message": "Validation Failed", "errors": [{"resource": "Label", "field": "name", "code": "already_exists"}]}`))
-					return
-				}
-				answer(w, 201, map[string]any{"name": "b"})
-			},
-		})
-		a, _ := f.app(Pace{})
-		var err error
-		if route == newIssues {
-			_, err = a.CreateIssue(t.Context(), acme, NewIssue{Title: "t", Labels: []string{"a", "b"}})
-		} else {
-			err = a.AddLabels(t.Context(), acme, 5, "a", "b")
-		}
-		if err != nil || made != 2 || len(f.seen()) != 4 {
-			t.Errorf("%s: %v; calls %v", route, err, f.seen())
-		}
-		if got := f.sent("POST /repos/acme/web/labels", 1); got["name"] != "b" || got["color"] == "" {
-			t.Errorf("made label %v", got)
-		}
-	}
-}
-
-func TestRemoveLabel(t *testing.T) {
-	const route = "DELETE /repos/acme/web/issues/5/labels/needs%20a%2Flook%3F"
-	f := newFake(t, map[string]http.HandlerFunc{route: says(200, []any{})})
+	made := 0
+	f := newFake(t, map[string]http.HandlerFunc{
+		newIssues: func(w http.ResponseWriter, r *http.Request) {
+			if made < 2 {
+				answer(w, 422, json.RawMessage(`{"message": "Validation Failed", "errors": [{"resource": "Label", "field": "labels", "code": "invalid"}]}`))
+				return
+			}
+			answer(w, 201, map[string]any{"number": 5})
+		},
+		"POST /repos/acme/web/labels": func(w http.ResponseWriter, r *http.Request) {
+			made++
+			if made == 1 {
+				answer(w, 422, json.RawMessage(`{"message": "Validation Failed", "errors": [{"resource": "Label", "field": "name", "code": "already_exists"}]}`))
+				return
+			}
+			answer(w, 201, map[string]any{"name": "b"})
+		},
+	})
 	a, _ := f.app(Pace{})
-	for _, label := range []string{"needs a/look?", "was never there"} {
-		if err := a.RemoveLabel(t.Context(), acme, 5, label); err != nil {
-			t.Errorf("%q: %v", label, err)
-		}
+	_, err := a.CreateIssue(t.Context(), acme, NewIssue{Title: "t", Labels: []string{"a", "b"}})
+	if err != nil || made != 2 || len(f.seen()) != 4 {
+		t.Errorf("%v; calls %v", err, f.seen())
 	}
-	if calls := f.seen(); calls[0] != route {
-		t.Errorf("called %s, want %s", calls[0], route)
+	if got := f.sent("POST /repos/acme/web/labels", 1); got["name"] != "b" || got["color"] == "" {
+		t.Errorf("made label %v", got)
 	}
 }
 

@@ -107,9 +107,10 @@ func (a *App) judgeRefusal(e *github.ErrorResponse) *failure {
 		return &failure{err: ErrSuspended}
 	case status == http.StatusLocked, status == http.StatusForbidden && has("is locked"):
 		return &failure{err: ErrLocked}
-	case status == http.StatusForbidden, status == http.StatusUnavailableForLegalReasons:
+	case status == http.StatusForbidden, status == http.StatusUnavailableForLegalReasons,
+		status == http.StatusUnprocessableEntity && has("without `workflows` permission"):
 		return &failure{err: fmt.Errorf("%w: %s", ErrForbidden, short(e.Message))}
-	case status == http.StatusNotFound:
+	case status == http.StatusNotFound, status == http.StatusConflict && has("repository is empty"):
 		return &failure{err: ErrNotFound}
 	case status == http.StatusGone:
 		return &failure{err: ErrGone}

@@ -15,8 +15,9 @@ import (
 // paced is a fake on which writes succeed.
 func paced(t *testing.T, p Pace) (*App, *clock) {
 	f := newFake(t, map[string]http.HandlerFunc{
-		newIssues:                              says(201, map[string]any{"number": 5}),
-		"POST /repos/acme/web/issues/5/labels": says(200, []any{}),
+		newIssues:                                says(201, map[string]any{"number": 5}),
+		"POST /repos/acme/web/issues/5/comments": says(201, map[string]any{"id": 7}),
+		newCommits:                               says(201, map[string]any{"sha": commitSHA}),
 	})
 	return f.app(p)
 }
@@ -28,7 +29,7 @@ func TestPace(t *testing.T) {
 		if file {
 			_, err = a.CreateIssue(t.Context(), acme, NewIssue{Title: "t"})
 		} else {
-			err = a.AddLabels(t.Context(), acme, 5, "bug")
+			_, err = a.CreateComment(t.Context(), acme, 5, "text")
 		}
 		if err != nil {
 			t.Fatal(err)
@@ -36,6 +37,27 @@ func TestPace(t *testing.T) {
 	}
 	if want := []time.Duration{time.Second, 2 * time.Second, time.Second, time.Second}; !slices.Equal(c.slept, want) {
 		t.Errorf("waits %v, want %v", c.slept, want)
+	}
+}
+
+// Objects need not wait as long as what people see, and what people see need not
+// wait longer for them.
+func TestPaceOfObjects(t *testing.T) {
+	a, c := paced(t, Pace{Write: time.Second, Object: 350 * time.Millisecond, Wait: time.Second})
+	for _, visible := range []bool{true, false, false, true, false, true} {
+		var err error
+		if visible {
+			_, err = a.CreateComment(t.Context(), acme, 5, "text")
+		} else {
+			_, err = a.CreateCommit(t.Context(), acme, "fix", treeSHA, nil)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	// The fourth waits what is left of the second since the first.
+	if want := []time.Duration{350, 350, 350, 350, 650}; !slices.EqualFunc(c.slept, want, func(d, ms time.Duration) bool { return d == ms*time.Millisecond }) {
+		t.Errorf("waits %v, want %v ms", c.slept, want)
 	}
 }
 
@@ -51,7 +73,7 @@ func TestPaceTooFarAway(t *testing.T) {
 		t.Errorf("%v until %v, want three seconds later", err, later)
 	}
 	// The lane is free again for what may go.
-	if err := a.AddLabels(t.Context(), acme, 5, "bug"); err != nil {
+	if _, err := a.CreateComment(t.Context(), acme, 5, "text"); err != nil {
 		t.Errorf("another write: %v", err)
 	}
 }
@@ -117,13 +139,13 @@ func TestTurnIsNotWaitedForForEver(t *testing.T) {
 	}()
 	<-started
 	var later *work.Later
-	if err := a.AddLabels(t.Context(), acme, 5, "bug"); !errors.As(err, &later) {
+	if _, err := a.CreateComment(t.Context(), acme, 5, "text"); !errors.As(err, &later) {
 		t.Errorf("while another writes: %v, want a *work.Later", err)
 	}
 	a.pace.Wait = time.Hour
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if err := a.AddLabels(ctx, acme, 5, "bug"); !errors.Is(err, context.Canceled) {
+	if _, err := a.CreateComment(ctx, acme, 5, "text"); !errors.Is(err, context.Canceled) {
 		t.Errorf("cancelled while waiting: %v", err)
 	}
 	close(release)

@@ -1,6 +1,12 @@
 package github
 
-import "time"
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/google/go-github/v66/github"
+)
 
 // Review is a person's review of a pull request.
 type Review struct {
@@ -27,3 +33,72 @@ type ReviewComment struct {
 	At      time.Time
 	Updated time.Time
 }
+
+// Review asks for a review of a pull request.
+func (a *App) Review(ctx context.Context, at At, pull int, id int64) (Review, error) {
+	what := fmt.Sprintf("get review %d of %s#%d", id, at.Repo, pull)
+	var r *github.PullRequestReview
+	err := a.read(ctx, at, what, func(c *github.Client) (resp *github.Response, err error) {
+		r, resp, err = c.PullRequests.GetReview(ctx, at.Repo.Owner, at.Repo.Name, pull, id)
+		return resp, err
+	})
+	if err != nil {
+		return Review{}, err
+	}
+	return Review{
+		ID:        r.GetID(),
+		Author:    r.GetUser().GetLogin(),
+		Bot:       isBot(r.GetUser()),
+		State:     r.GetState(),
+		Body:      r.GetBody(),
+		CommitSHA: r.GetCommitID(),
+		At:        r.GetSubmittedAt().Time,
+	}, nil
+}
+
+// PullComments lists the comments on the lines of a pull request, of all reviews,
+// oldest first. ErrTooMany if there are more than 2,000. Whether a thread was
+// resolved is not among what GitHub's REST API tells.
+func (a *App) PullComments(ctx context.Context, at At, pull int) ([]ReviewComment, error) {
+	what := fmt.Sprintf("list review comments of %s#%d", at.Repo, pull)
+	options := &github.PullRequestListCommentsOptions{Sort: "created", Direction: "asc", ListOptions: github.ListOptions{PerPage: perPage}}
+	var comments []ReviewComment
+	for range maxPages {
+		var page []*github.PullRequestComment
+		var next int
+		err := a.read(ctx, at, what, func(c *github.Client) (resp *github.Response, err error) {
+			page, resp, err = c.PullRequests.ListComments(ctx, at.Repo.Owner, at.Repo.Name, pull, options)
+			if resp != nil {
+				next = resp.NextPage
+			}
+			return resp, err
+		})
+		if err != nil {
+			return nil, err
+		}
+		for _, c := range page {
+			comments = append(comments, ReviewComment{
+				ID:      c.GetID(),
+				Review:  c.GetPullRequestReviewID(),
+				Author:  c.GetUser().GetLogin(),
+				Bot:     isBot(c.GetUser()),
+				Path:    c.GetPath(),
+				Line:    c.GetLine(),
+				Hunk:    c.GetDiffHunk(),
+				Body:    c.GetBody(),
+				ReplyTo: c.GetInReplyTo(),
+				At:      c.GetCreatedAt().Time,
+				Updated: c.GetUpdatedAt().Time,
+			})
+		}
+		if next == 0 {
+			return comments, nil
+		}
+		options.Page = next
+	}
+	return nil, fmt.Errorf("%s: %w", what, ErrTooMany)
+}
+
+// isBot reports whether an account is not a person's. Of one that GitHub does not
+// describe nobody knows, and bots never command us.
+func isBot(u *github.User) bool { return u.GetType() != "User" }
