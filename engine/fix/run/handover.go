@@ -91,6 +91,16 @@ func ResultOf(ctx context.Context, space storage.Space, id string, attempt int) 
 	return r, nil
 }
 
+// HandedOver reports whether an attempt has handed over its result, also one that
+// was forgotten since.
+func HandedOver(ctx context.Context, space storage.Space, id string, attempt int) (bool, error) {
+	entries, err := space.Get(ctx, resultKey(id, attempt))
+	if err != nil {
+		return false, fmt.Errorf("look for result of run %s: %w", id, err)
+	}
+	return entries[0].Exists(), nil
+}
+
 // ForgetResult removes the result of an attempt, once it is published or refused.
 // What is left of it says that it was there.
 func ForgetResult(ctx context.Context, space storage.Space, id string, attempt int) error {
@@ -110,18 +120,50 @@ func ForgetResult(ctx context.Context, space storage.Space, id string, attempt i
 	return nil
 }
 
-// AddLog stores a piece of the log of an attempt, unless that was done before. The
-// text was redacted by who sent it, and is foreign all the same.
-func AddLog(ctx context.Context, space storage.Space, id string, l brief.Log) error {
-	key := fmt.Sprintf("%s%s/%d/%012d", logPrefix, id, l.Attempt, l.Offset)
-	var b storage.Batch
-	b.Require(key, 0)
-	b.Set(key, []byte(l.Text))
-	err := space.Apply(ctx, &b)
-	if errors.Is(err, storage.ErrConflict) {
+// ErrLogFull says that the log of an attempt is as long as it may be.
+var ErrLogFull = errors.New("run: the log is full")
+
+// maxPieces bounds how many pieces a log may have: one every two seconds of the
+// longest run.
+const maxPieces = 8000
+
+// logged says how much of an attempt's log is stored.
+type logged struct {
+	End    int64 `json:"end"` // what begins before this offset was stored
+	Bytes  int64 `json:"bytes"`
+	Pieces int   `json:"pieces"`
+}
+
+// AddLog stores a piece of the log of an attempt, which goes on to the offset end in
+// what was sent; the text itself may have changed its length since, and is cut to
+// what is left of most bytes. Pieces come in order: one that begins before the end
+// of another was stored before, and is not stored again. ErrLogFull if there is no
+// room left; the batch conflicts if two are stored at once.
+func AddLog(ctx context.Context, space storage.Space, id string, l brief.Log, end, most int64) error {
+	key := fmt.Sprintf("%s%s/%d", logPrefix, id, l.Attempt)
+	entries, err := space.Get(ctx, key)
+	if err != nil {
+		return fmt.Errorf("store log of run %s: %w", id, err)
+	}
+	var at logged
+	if err := storage.GetJSON(entries[0], &at); err != nil {
+		return err
+	}
+	if l.Offset < at.End {
 		return nil
 	}
-	if err != nil {
+	left := most - at.Bytes
+	if left <= 0 || at.Pieces >= maxPieces {
+		return fmt.Errorf("store log of run %s: %w", id, ErrLogFull)
+	}
+	if int64(len(l.Text)) > left {
+		l.Text = strings.ToValidUTF8(l.Text[:left], "")
+	}
+	var b storage.Batch
+	b.RequireEntry(entries[0])
+	b.SetJSON(key, logged{End: end, Bytes: at.Bytes + int64(len(l.Text)), Pieces: at.Pieces + 1})
+	b.Set(fmt.Sprintf("%s/%012d", key, l.Offset), []byte(l.Text))
+	if err := space.Apply(ctx, &b); err != nil {
 		return fmt.Errorf("store log of run %s: %w", id, err)
 	}
 	return nil

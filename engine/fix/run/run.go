@@ -114,6 +114,7 @@ type Run struct {
 	Branch   string    `json:"branch"`         // soulcaster/issue-<n>-<run>
 	Head     string    `json:"head,omitempty"` // our last commit on it, recorded before the ref moves
 	Pull     *Pull     `json:"pull,omitempty"`
+	Let      *Let      `json:"let,omitempty"`      // that the proposal's checks may run
 	Released bool      `json:"released,omitempty"` // it holds no place any more, and its task is stopped
 }
 
@@ -125,6 +126,7 @@ type Round struct {
 	Review  int64        `json:"review,omitempty"`  // that asked for it
 	Checks  string       `json:"checks,omitempty"`  // commit whose checks asked for it
 	Base    string       `json:"base,omitempty"`    // commit that the agent works on, known at launch
+	Default string       `json:"default,omitempty"` // head of the default branch at launch, whose AGENTS.md counts
 	Asked   time.Time    `json:"asked"`
 	Ended   time.Time    `json:"ended,omitzero"`
 	Ending  brief.Ending `json:"ending,omitempty"`
@@ -132,6 +134,9 @@ type Round struct {
 	Refused []Refusal    `json:"refused,omitempty"`
 	Commit  string       `json:"commit,omitempty"`  // what came of it
 	Changed []string     `json:"changed,omitempty"` // paths, at most 100
+	Said    string       `json:"said,omitempty"`    // why the agent changed nothing, in its words: foreign, at most 4,000 runes
+	Tasks   int          `json:"tasks,omitempty"`   // that were started for it
+	Tight   time.Time    `json:"tight,omitzero"`    // since when there is no room for its task
 }
 
 // Refusal is one thing that the publisher refused in a change.
@@ -153,8 +158,20 @@ type Attempt struct {
 	Spoken    bool       `json:"spoken,omitempty"`     // it has sent a heartbeat: the claim is void
 	Deadline  time.Time  `json:"deadline,omitzero"`    // for the agent; the app stops it a grace later
 	Seen      *task.Task `json:"seen,omitempty"`       // as the launcher described it last
+	SeenAt    time.Time  `json:"seen_at,omitzero"`     // when it was first seen to be at that phase
+	Quiet     time.Time  `json:"quiet,omitzero"`       // since when it is watched because it should have been heard of
+	Listened  time.Time  `json:"listened,omitzero"`    // when it was last looked at since then
 	Result    bool       `json:"result,omitempty"`     // it was handed over
 	Stop      Reason     `json:"stop,omitempty"`       // it is to be stopped, and why
+}
+
+// Let is that the repository's workflows may run on the proposal as it is.
+type Let struct {
+	By      string `json:"by"` // login
+	Comment int64  `json:"comment,omitempty"`
+	From    string `json:"from"`             // the head that it was said of
+	Commit  string `json:"commit,omitempty"` // that starts them, recorded before the ref moves
+	Done    bool   `json:"done,omitempty"`   // the ref was moved
 }
 
 // Wish is that a run end.

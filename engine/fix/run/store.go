@@ -27,6 +27,7 @@ import (
 //	run-words/<id>/<round>          Words: what the round adds to the evidence, frozen
 //	run-live/<id>                   Live: the agent's last heartbeat
 //	run-usage/<id>                  Usage
+//	run-log/<id>/<attempt>          logged: how much of the agent's log is stored
 //	run-log/<id>/<attempt>/<offset> text: a piece of the agent's log, redacted
 //	run-result/<id>/<attempt>       Handover: the result, once all of it is there
 //	run-result/<id>/<attempt>/<n>   a piece of its JSON

@@ -14,6 +14,9 @@ const (
 	EnvURL   = "SOULCASTER_URL"   // where the container reaches the app
 	EnvRun   = "SOULCASTER_RUN"   // the run's id
 	EnvClaim = "SOULCASTER_CLAIM" // the secret that the brief is given for, once
+	// EnvTask is the task's id where no metadata service tells it: set by package
+	// local, never by ECS.
+	EnvTask = "SOULCASTER_TASK"
 )
 
 var (
@@ -89,7 +92,7 @@ const (
 	Asked       Cause = "asked"       // Stop
 	Interrupted Cause = "interrupted" // Spot capacity was taken away
 	NotStarted  Cause = "not started" // the image, the network or a secret was missing
-	Trouble     Cause = "trouble"     // the machine below it failed
+	Trouble     Cause = "trouble"     // the machine below it failed, or there was none left
 )
 
 // Task is a task as the service knows it.

@@ -1,0 +1,113 @@
+package publish
+
+import (
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+const (
+	maxPath = 500 // bytes; Windows stops at 260 characters unless it is told not to
+	maxName = 255 // bytes of one name in it: what file systems take
+)
+
+// badPath says why a path is not taken, "" if it is. What git itself checks of a
+// path before it writes it (verify_path, with protectHFS and protectNTFS) is in it.
+func badPath(p string) string {
+	switch {
+	case p == "":
+		return "an empty path"
+	case len(p) > maxPath:
+		return "a path that is too long"
+	case !utf8.ValidString(p):
+		return "a path that is not UTF-8"
+	case strings.HasPrefix(p, "/"), strings.Contains(p, `\`):
+		return "a path that is not relative, or holds a backslash"
+	}
+	for _, r := range p {
+		if unicode.IsControl(r) || !unicode.IsGraphic(r) {
+			return "a path with characters that are not seen"
+		}
+	}
+	for name := range strings.SplitSeq(p, "/") {
+		switch {
+		case name == "", name == ".", name == "..":
+			return "a path that goes nowhere or up"
+		case len(name) > maxName:
+			return "a path that is too long"
+		case isGit(name):
+			return "a path into git's own folder"
+		case strings.HasSuffix(name, "."), strings.HasSuffix(name, " "):
+			return "a name that ends in a dot or a space, which Windows takes off"
+		}
+	}
+	return ""
+}
+
+// isGit reports whether a name means .git to some file system. NTFS cuts what follows
+// a colon, and knows .git also as git~1. Characters that HFS+ leaves out are not
+// graphic, and were refused before.
+func isGit(name string) bool {
+	name, _, _ = strings.Cut(name, ":")
+	name = strings.TrimRight(name, ". ")
+	return strings.EqualFold(name, ".git") || shortName(name, "git~")
+}
+
+// shortName reports whether a name is what NTFS makes of a longer one: the beginning
+// of it, a tilde and a digit.
+func shortName(name, begin string) bool {
+	return len(name) == len(begin)+1 && strings.EqualFold(name[:len(begin)], begin) && name[len(begin)] >= '0' && name[len(begin)] <= '9'
+}
+
+// protected says which rule keeps a path from being changed, and why; "" if none.
+// Upper and lower case are one: on many file systems they are one file.
+func protected(p string) (rule, why string) {
+	p = strings.ToLower(strings.ReplaceAll(p, "ſ", "s")) // as strings.EqualFold has it
+	name := p[strings.LastIndexByte(p, '/')+1:]
+	switch {
+	case p == ".github": // a file or a link in the place of the folder
+		return "workflow", "what GitHub reads there is for people to change"
+	case strings.HasPrefix(p+"/", ".github/workflows/"), strings.HasPrefix(p+"/", ".github/actions/"):
+		return "workflow", "workflows run with the repository's secrets: people change them"
+	case p == "codeowners", p == ".github/codeowners", p == "docs/codeowners":
+		return "owners", "who has to review is for people to say"
+	case name == ".gitmodules", shortName(name, "gitmod~"):
+		return "submodule", "submodules fetch code from elsewhere: people change them"
+	case name == ".gitattributes", shortName(name, "gitatt~"):
+		return "attributes", "attributes can name programs that git runs: people change them"
+	case p == ".github/soulcaster.yml":
+		return "settings", "a run does not change its own rules"
+	}
+	return "", ""
+}
+
+// badLink says why the target of a symbolic link at p is not taken, "" if it is. Steps
+// up come first in it: behind a name, which may be a link itself, nobody knows from
+// here where they lead.
+func badLink(p, target string) string {
+	switch {
+	case target == "" || len(target) > maxPath || !utf8.ValidString(target):
+		return "a link to nothing, or to what is no path"
+	case strings.HasPrefix(target, "/"), strings.ContainsAny(target, "\\:"):
+		return "a link to an absolute path"
+	}
+	for _, r := range target {
+		if !unicode.IsGraphic(r) {
+			return "a link to a path with characters that are not seen"
+		}
+	}
+	depth, named := strings.Count(p, "/"), false
+	for name := range strings.SplitSeq(target, "/") {
+		switch {
+		case name == "..":
+			if depth--; depth < 0 || named {
+				return "a link that leads out of the repository"
+			}
+		case isGit(name):
+			return "a link into git's own folder"
+		case name != "" && name != ".":
+			named = true
+		}
+	}
+	return ""
+}

@@ -1,0 +1,53 @@
+package tell
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/soulcaster/soulcaster/engine/fix/run"
+)
+
+// RoundEnded is the comment on the pull request when a round came to nothing.
+func RoundEnded(v View) string {
+	r := v.Run
+	round := r.Round()
+	var b strings.Builder
+	fmt.Fprintf(&b, "Round %d came to nothing: the pull request is as it was.", round.N)
+	why, next := Because(round.Reason)
+	if why == "" {
+		b.WriteString(" The agent changed nothing.\n\n" + strings.TrimRight(reasons(v.Said), "\n"))
+	} else {
+		b.WriteString(" " + strings.TrimSpace(why+" "+next))
+	}
+	if refused := refusals(r); refused != "" {
+		b.WriteString("\n\n" + refused)
+	}
+	left := 1 + v.Rounds - round.N
+	switch {
+	case left > 0:
+		fmt.Fprintf(&b, "\n\n%s left: request changes, or comment `/soulcaster fix` with words here.", count(int64(left), "round"))
+	default:
+		b.WriteString("\n\nNo round is left; `fix.rounds` in `.github/soulcaster.yml` sets how many there are.")
+	}
+	if link := page(v.Page); link != "" {
+		b.WriteString(" " + link + " has more.")
+	}
+	return b.String() + "\n"
+}
+
+// Alive is the reply to somebody who asks for a fix while a run is alive. statusURL is
+// where its status comment is, "" if it has none yet.
+func Alive(r *run.Run, statusURL string) string {
+	text := fmt.Sprintf("A run for this is alive already: it is %s", State(r.State))
+	if r.Pull != nil && r.Pull.Number > 0 {
+		text += " in " + pull(r)
+	}
+	text += ". " + login(r.By) + " asked for it, " + moment(r.Created) + "."
+	if plainURL(statusURL) {
+		text += " [Its status](" + statusURL + ") is kept up to date."
+	}
+	if r.State == run.Proposed {
+		return text + " Comment `/soulcaster fix` with words on the pull request to take it back to the agent.\n"
+	}
+	return text + " It can be ended with `/soulcaster cancel`.\n"
+}

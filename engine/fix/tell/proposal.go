@@ -1,0 +1,229 @@
+package tell
+
+import (
+	"fmt"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/soulcaster/soulcaster/engine/fix/brief"
+	"github.com/soulcaster/soulcaster/engine/fix/run"
+	"github.com/soulcaster/soulcaster/engine/markdown"
+)
+
+// Proposal is a change as its commit and its pull request tell of it.
+type Proposal struct {
+	Run    *run.Run
+	Title  string // the issue's: foreign
+	Said   string // the agent's last words: Markdown by a model, foreign
+	Ending brief.Ending
+	Tests  []brief.Test
+	Files  []File
+	Usage  run.Usage
+	Asked  string    // login of who asked for the round; "" if checks did
+	Words  run.Words // what they said
+	Held   bool      // the repository's workflows do not start by themselves
+	Rounds int       // of review that the repository allows
+}
+
+// File is a path of the change.
+type File struct {
+	Path string // foreign
+	Note string // ours: "new", "deleted", "executable now"; "" if its content changed
+}
+
+// The headings that the agent is asked to use for its last words. It may do
+// otherwise; what stands under no heading, or under another one, is shown too.
+const (
+	HeadingWrong      = "What was wrong"
+	HeadingChanged    = "What I changed and why"
+	HeadingUnverified = "What I could not verify"
+)
+
+// PullTitle is the title of the pull request.
+func PullTitle(p Proposal) string { return still("Fix: " + subject(p, 120)) }
+
+// subject is what the issue says is wrong, in at most n characters.
+func subject(p Proposal, n int) string {
+	title := markdown.Title(p.Title)
+	if title == "" {
+		title = fmt.Sprintf("the problem of issue %d", p.Run.Issue)
+	}
+	if utf8.RuneCountInString(title) > n {
+		title = strings.TrimRight(string([]rune(title)[:n-1]), " \u200b") + "…"
+	}
+	return title
+}
+
+const (
+	maxSaid    = 32 << 10 // bytes of the agent's words that are looked at
+	maxSection = 9_000    // bytes of one part of them
+	maxFiles   = 100
+	maxTests   = 20
+	pullRoom   = 300 // bytes for the marker that follows the description
+)
+
+// PullBody is our part of the pull request's description.
+func PullBody(p Proposal) string {
+	var b strings.Builder
+	b.WriteString(opening(p) + "\n")
+	said := parse(p.Said)
+	if p.Said == "" || said == (sections{}) {
+		b.WriteString("\nThe agent left no explanation.\n")
+	}
+	section(&b, "What the agent says", said.other)
+	section(&b, "What was wrong", said.wrong)
+	section(&b, "What was changed and why", said.changed)
+	b.WriteString("\n### Tests\n\n" + tests(p.Tests))
+	section(&b, "What could not be verified", said.unverified)
+	b.WriteString("\n### About this proposal\n\n")
+	for _, f := range p.facts() {
+		b.WriteString("- " + f + "\n")
+	}
+	b.WriteString(changed(p.Files, MaxText-pullRoom-b.Len()))
+	return still(b.String())
+}
+
+// opening says what the pull request is, and what it closes.
+func opening(p Proposal) string {
+	text := fmt.Sprintf("Fixes #%d\n\nA coding agent wrote this; no person did. ", p.Run.Issue)
+	text += login(p.Run.By) + " asked for it. Review it as you would a stranger's change"
+	if p.Run.By != "" {
+		text += ", and let somebody other than who asked approve it"
+	}
+	text += "."
+	switch p.Ending {
+	case brief.Deadline:
+		text += "\n\n**Incomplete:** the agent was stopped when its time was up. This is what there was."
+	case brief.Budget:
+		text += "\n\n**Incomplete:** the agent was stopped when the model's budget was used up. This is what there was."
+	case brief.Stopped:
+		text += "\n\n**Incomplete:** the machine below the agent was taken away. This is what there was."
+	}
+	return text
+}
+
+func section(b *strings.Builder, heading, said string) {
+	if text := prose(said, maxSection); text != "" {
+		b.WriteString("\n### " + heading + "\n\n" + text + "\n")
+	}
+}
+
+// sections are the agent's last words, taken apart at its headings.
+type sections struct{ other, wrong, changed, unverified string }
+
+func parse(said string) (s sections) {
+	said = strings.ToValidUTF8(said[:min(len(said), maxSaid)], "")
+	into := &s.other
+	inFence := ""
+	for line := range strings.Lines(strings.ReplaceAll(said, "\r\n", "\n")) {
+		switch mark := fenceMark(line); {
+		case inFence != "" && closes(line, inFence):
+			inFence = ""
+		case inFence == "" && mark != "":
+			inFence = mark
+		case inFence == "":
+			if next := s.under(line); next != nil {
+				into = next
+				continue
+			}
+		}
+		*into += line
+	}
+	for _, part := range []*string{&s.other, &s.wrong, &s.changed, &s.unverified} {
+		*part = strings.TrimSpace(*part)
+	}
+	return s
+}
+
+// under returns the part that a heading begins, nil if the line is none of ours.
+func (s *sections) under(line string) *string {
+	line = strings.TrimSpace(line)
+	title := strings.TrimLeft(line, "#")
+	if title == line {
+		return nil
+	}
+	switch title = strings.Trim(title, " *:"); {
+	case strings.EqualFold(title, HeadingWrong):
+		return &s.wrong
+	case strings.EqualFold(title, HeadingChanged):
+		return &s.changed
+	case strings.EqualFold(title, HeadingUnverified):
+		return &s.unverified
+	}
+	return nil
+}
+
+// tests says what the repository's own tests said.
+func tests(list []brief.Test) string {
+	if len(list) == 0 {
+		return "The repository's tests were not run: `fix.test` in `.github/soulcaster.yml` names no command.\n"
+	}
+	var rows strings.Builder
+	commands, known := []string{}, map[string]bool{}
+	for _, t := range list[:min(len(list), maxTests)] {
+		if code := markdown.Code(t.Command, 300); code != "" && !known[code] {
+			known[code] = true
+			commands = append(commands, code)
+		}
+		when := "other"
+		if t.When == "before" || t.When == "after" {
+			when = t.When + " the change"
+		}
+		result := "passed"
+		switch {
+		case t.TimedOut:
+			result = "**stopped**, out of time"
+		case t.Exit != 0:
+			result = fmt.Sprintf("**failed** (exit status %d)", t.Exit)
+		}
+		fmt.Fprintf(&rows, "| %s | %s | %d s |\n", when, result, t.Seconds)
+	}
+	return "Command: " + strings.Join(commands, ", ") + "\n\n| | | |\n|---|---|---|\n" + rows.String()
+}
+
+// facts are who, how long, how much, and what is held.
+func (p Proposal) facts() []string {
+	r := p.Run
+	list := []string{fmt.Sprintf("Asked for by %s, for #%d", login(r.By), r.Issue)}
+	for _, round := range r.Rounds[1:] {
+		by := "failing checks"
+		if round.By != "" {
+			by = login(round.By)
+		}
+		list = append(list, fmt.Sprintf("Round %d was asked for by %s", round.N, by))
+	}
+	list = append(list, fmt.Sprintf("Rounds: %d of at most %d. Requesting changes, or `/soulcaster fix` with words here, takes it back to the agent", r.Round().N, 1+p.Rounds))
+	list = append(list, "Cost: "+cost(p.Usage))
+	switch {
+	case r.Pull != nil && r.Pull.Checks != "":
+		list = append(list, "The repository's workflows were let run by "+login(r.Pull.Checks)+". A commit of a later round waits again")
+	case p.Held:
+		list = append(list, "The repository's workflows wait: they run with its secrets on code that nobody has read. "+
+			"Somebody with write permission reads the change and comments `/soulcaster checks` to let them run",
+			"A squash merge before that takes over the message of the only commit, whose last line keeps workflows from running on the merge too: "+
+				"let the checks run first, or take that line out")
+	}
+	return list
+}
+
+// changed lists the files, folded if they are many.
+func changed(files []File, room int) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "\n<details><summary>%s changed</summary>\n\n", count(int64(len(files)), "file"))
+	const end, rest = "\n</details>\n", "- and more\n"
+	room -= b.Len() + len(end) + len(rest)
+	for i, f := range files {
+		line := "- " + markdown.Code(f.Path, 250)
+		if f.Note != "" {
+			line += ": " + f.Note
+		}
+		line += "\n"
+		if room -= len(line); room < 0 || i == maxFiles {
+			b.WriteString(rest)
+			break
+		}
+		b.WriteString(line)
+	}
+	b.WriteString(end)
+	return b.String()
+}
