@@ -22,8 +22,10 @@ test: ## every test, with the race detector; installs what the tests need
 	deploy/test/install
 	go test -race ./...
 
-e2e: build app/e2e/node_modules/.package-lock.json ## the built binary against a GitHub on loopback
+e2e: build app/e2e/node_modules/.package-lock.json ## the built binary against a GitHub on loopback; what is deployed
 	deploy/test/install
+	deploy/aws/check
+	go test -race -count=1 ./deploy/proxy
 	go test -race -count=1 -tags e2e -parallel 12 -timeout 20m ./app/e2e/...
 
 # npm writes this file last, so it is newer than the lock file once all is there.
