@@ -1,0 +1,201 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/soulcaster/soulcaster/engine/fix/brief"
+)
+
+// tokenVariable is what the credential helper reads. Only the one git that fetches
+// has it.
+const tokenVariable = "SOULCASTER_CLONE_TOKEN"
+
+// helper gives git the token when it is asked for one. It is a shell function, so
+// that the token is in no argument and in no file.
+const helper = `!f() { test "$1" = get && echo username=x-access-token && echo "password=$` + tokenVariable + `"; }; f`
+
+// asIs keeps git from converting anything on its way into a work tree: no filter,
+// no line ending, no encoding, no keyword. What is there is what was committed,
+// byte for byte.
+const asIs = "* -text -eol -ident -filter -working-tree-encoding\n"
+
+// place is where the agent works. The folders are these:
+//
+//	clean.git   the repository as it was fetched: the supervisor's alone
+//	own         the supervisor's empty home
+//	rules       the .gitignore files of the commit to work on, the supervisor's alone
+//	kilo        Kilo's configuration and the repository's instructions, read-only
+//	work        the work tree: the coder's
+//	home, tmp   the coder's
+type place struct{ dir string }
+
+func (p place) clean() string { return filepath.Join(p.dir, "clean.git") }
+func (p place) own() string   { return filepath.Join(p.dir, "own") }
+func (p place) rules() string { return filepath.Join(p.dir, "rules") }
+func (p place) kilo() string  { return filepath.Join(p.dir, "kilo") }
+func (p place) work() string  { return filepath.Join(p.dir, "work") }
+func (p place) home() string  { return filepath.Join(p.dir, "home") }
+func (p place) tmp() string   { return filepath.Join(p.dir, "tmp") }
+
+// newPlace makes the folders in a new one below parent.
+func newPlace(parent string, c *coder) (place, error) {
+	dir, err := os.MkdirTemp(parent, "soulcaster-agent-")
+	if err != nil {
+		return place{}, fmt.Errorf("make the agent's folder: %w", err)
+	}
+	p := place{dir}
+	for _, d := range []struct {
+		path  string
+		mode  os.FileMode
+		coder bool
+	}{
+		{p.clean(), 0o700, false}, {p.own(), 0o700, false}, {p.rules(), 0o700, false}, {p.kilo(), 0o755, false},
+		{p.work(), 0o700, true}, {p.home(), 0o700, true}, {p.tmp(), 0o700, true},
+	} {
+		err = errors.Join(err, os.Mkdir(d.path, d.mode), os.Chmod(d.path, d.mode))
+		if d.coder {
+			err = errors.Join(err, c.give(d.path))
+		}
+	}
+	// The coder passes through, and lists nothing.
+	if err = errors.Join(err, os.Chmod(dir, 0o711)); err != nil {
+		return place{}, fmt.Errorf("make the agent's folders: %w", errors.Join(err, os.RemoveAll(dir)))
+	}
+	return p, nil
+}
+
+// fetch fills the clean repository with the two commits that are needed, and
+// nothing before them if the server lets them be asked for by name.
+func fetch(ctx context.Context, g git, p place, r *brief.Repository) error {
+	remote, err := url.Parse(r.CloneURL)
+	if err != nil {
+		return fmt.Errorf("fetch: %w", err)
+	}
+	g.protocols = remote.Scheme
+	if _, err := g.run(ctx, nil, nil, "init", "--quiet", "--bare", "--template=", p.clean()); err != nil {
+		return err
+	}
+	commits := []string{r.Commit}
+	if r.DefaultCommit != r.Commit {
+		commits = append(commits, r.DefaultCommit)
+	}
+	env := append([]string{tokenVariable + "=" + r.Token}, proxyVariables()...)
+	// The helper belongs to the server's own address: where it redirects to gets
+	// no token.
+	base := []string{"--git-dir=" + p.clean(), "-c", "credential." + remote.Scheme + "://" + remote.Host + ".helper=" + helper,
+		"fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--no-recurse-submodules", "--no-auto-maintenance"}
+	_, err = g.run(ctx, env, nil, append(append(base, "--depth=1", r.CloneURL), commits...)...)
+	if err != nil && context.Cause(ctx) == nil {
+		// The server gives only what branches point at: then all of them, with
+		// what they are built on.
+		_, second := g.run(ctx, env, nil, append(base, r.CloneURL, "+refs/heads/*:refs/heads/*")...)
+		if second != nil {
+			return fmt.Errorf("fetch %s: %w", r.Name, err)
+		}
+	}
+	for _, c := range commits {
+		if _, err := g.run(ctx, nil, nil, "--git-dir="+p.clean(), "cat-file", "-e", c+"^{tree}"); err != nil {
+			return fmt.Errorf("fetch %s: commit %s is not there: %w", r.Name, c, err)
+		}
+	}
+	return nil
+}
+
+// revoke has the token that was cloned with end now rather than in an hour.
+func revoke(ctx context.Context, r *brief.Repository) error {
+	if r.RevokeURL == "" {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodDelete, r.RevokeURL, nil)
+	if err != nil {
+		return fmt.Errorf("revoke the clone token: %w", err)
+	}
+	req.Header.Set("Authorization", "Bearer "+r.Token)
+	client := http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	res, err := client.Do(req)
+	if err != nil {
+		return fmt.Errorf("revoke the clone token: %w", err)
+	}
+	defer res.Body.Close()
+	if res.StatusCode/100 != 2 {
+		return fmt.Errorf("revoke the clone token: the answer was %d", res.StatusCode)
+	}
+	return nil
+}
+
+// checkOut puts the commit into the work tree, as it was committed, with a
+// repository of its own: the coder may look, commit and break it. Nothing of the
+// repository has run until now, so nothing interferes.
+func checkOut(ctx context.Context, g git, p place, c *coder, commit string) error {
+	g.protocols = "file"
+	dir := filepath.Join(p.work(), ".git")
+	if _, err := g.run(ctx, nil, nil, "init", "--quiet", "--template=", "--initial-branch=soulcaster", p.work()); err != nil {
+		return err
+	}
+	if err := os.MkdirAll(filepath.Join(dir, "info"), 0o755); err != nil {
+		return fmt.Errorf("check out: %w", err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "info", "attributes"), []byte(asIs), 0o644); err != nil {
+		return fmt.Errorf("check out: %w", err)
+	}
+	in := func(args ...string) error {
+		_, err := g.run(ctx, nil, nil, append([]string{"--git-dir=" + dir, "--work-tree=" + p.work()}, args...)...)
+		return err
+	}
+	for _, step := range [][]string{
+		{"fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--depth=1", "file://" + p.clean(), commit},
+		{"update-ref", "refs/heads/soulcaster", commit},
+		{"reset", "--quiet", "--hard", commit},
+		{"config", "user.name", "Kilo"},
+		{"config", "user.email", "kilo@localhost"},
+		{"config", "core.hooksPath", "/dev/null"},
+	} {
+		if err := in(step...); err != nil {
+			return fmt.Errorf("check out: %w", err)
+		}
+	}
+	if err := c.giveAll(p.work()); err != nil {
+		return fmt.Errorf("check out: %w", err)
+	}
+	return nil
+}
+
+// maxInstructions bounds what is taken of the repository's AGENTS.md, in bytes.
+const maxInstructions = 64 << 10
+
+// instructions puts the default branch's AGENTS.md where Kilo reads it, and returns
+// the path, "" if there is none. What the tree that is worked on says in its own
+// copy counts nothing: it may be a proposal's.
+func instructions(ctx context.Context, g git, p place, commit string) (string, error) {
+	out, err := g.run(ctx, nil, nil, "--git-dir="+p.clean(), "ls-tree", "-z", commit, "AGENTS.md")
+	if err != nil {
+		return "", fmt.Errorf("read AGENTS.md: %w", err)
+	}
+	if len(out) == 0 {
+		return "", nil
+	}
+	e, _, err := parseEntry(strings.TrimSuffix(string(out), "\x00"))
+	if err != nil || e.mode != brief.ModeFile && e.mode != brief.ModeExecutable {
+		return "", err
+	}
+	text, err := g.run(ctx, nil, nil, "--git-dir="+p.clean(), "cat-file", "blob", e.hash)
+	if err != nil {
+		return "", fmt.Errorf("read AGENTS.md: %w", err)
+	}
+	path := filepath.Join(p.kilo(), "AGENTS.md")
+	clean := strings.ToValidUTF8(string(text[:min(len(text), maxInstructions)]), "�")
+	if err := os.WriteFile(path, []byte(clean), 0o444); err != nil {
+		return "", fmt.Errorf("write AGENTS.md: %w", err)
+	}
+	return path, nil
+}
