@@ -12,10 +12,10 @@ import (
 
 // hub is what the processes of tasks talk to.
 type hub struct {
-	url     string
-	manners manners // of all processes; set before the first
+	url string
 
 	mu       sync.Mutex
+	manners  manners // of processes that come
 	visitors []*visitor
 	children chan struct{} // one for each child that came
 	orphans  chan struct{} // one for each child that went
@@ -48,6 +48,13 @@ func newHub(t *testing.T) *hub {
 	t.Cleanup(func() { server.CloseClientConnections(); server.Close() })
 	h.url = server.URL
 	return h
+}
+
+// behave says how processes are to behave that come from now on.
+func (h *hub) behave(m manners) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.manners = m
 }
 
 func (h *hub) hello(w http.ResponseWriter, r *http.Request) {

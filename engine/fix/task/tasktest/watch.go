@@ -66,7 +66,7 @@ func stop(t *testing.T, s *suite) {
 
 // stopStubborn: SIGKILL ends what does not mind SIGTERM.
 func stopStubborn(t *testing.T, s *suite) {
-	s.manners.Stubborn = true
+	s.behave(manners{Stubborn: true})
 	p := s.open(t, Wants{Command: Command(t), StopTimeout: 500 * time.Millisecond})
 	got, v := s.start(t, p, "run1", 1)
 	if err := p.Launcher.Stop(t.Context(), got.ID, "cancelled by a test"); err != nil {
@@ -82,7 +82,7 @@ func stopStubborn(t *testing.T, s *suite) {
 
 // leftovers: what a process started, in a process group of its own, ends with it.
 func leftovers(t *testing.T, s *suite) {
-	s.manners.Child = true
+	s.behave(manners{Child: true})
 	p := s.place(t)
 	got, v := s.start(t, p, "run1", 1)
 	receive(t, "the process's child", s.children)
