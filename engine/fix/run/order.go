@@ -34,7 +34,7 @@ type Answer struct {
 type Issue struct {
 	Number int
 	URL    string
-	Title  string // as we wrote it
+	Title  string // as we wrote it, or would
 	Open   bool
 }
 
