@@ -38,7 +38,7 @@ func CommitMessage(p Proposal) string {
 	if p.Asked != "" {
 		by = markdown.Title(p.Asked) + " asked for it on GitHub."
 	}
-	b.WriteString(wrap(fmt.Sprintf("For issue #%d. A coding agent wrote it. %s", p.Run.Issue, by)))
+	b.WriteString(wrap(fmt.Sprintf("For %s. A coding agent wrote it. %s", issueOf(p.Run), by)))
 	text := still(b.String())
 	if p.Held {
 		text += SkipChecks

@@ -45,7 +45,11 @@ func PullTitle(p Proposal) string { return still("Fix: " + subject(p, 120)) }
 // subject is what the issue says is wrong, in at most n characters.
 func subject(p Proposal, n int) string {
 	title := markdown.Title(p.Title)
-	if title == "" {
+	switch {
+	case title != "":
+	case p.Run.Issue == 0:
+		title = "the reported problem"
+	default:
 		title = fmt.Sprintf("the problem of issue %d", p.Run.Issue)
 	}
 	if utf8.RuneCountInString(title) > n {
@@ -83,10 +87,21 @@ func PullBody(p Proposal) string {
 	return still(b.String())
 }
 
+// issueOf names a run's issue; a preview may have none yet.
+func issueOf(r *run.Run) string {
+	if r.Issue == 0 {
+		return "the issue that would be filed"
+	}
+	return fmt.Sprintf("issue #%d", r.Issue)
+}
+
 // opening says what the pull request is, and what it closes.
 func opening(p Proposal) string {
-	text := fmt.Sprintf("Fixes #%d\n\nA coding agent wrote this; no person did. ", p.Run.Issue)
-	text += login(p.Run.By) + " asked for it. Review it as you would a stranger's change"
+	text := "A coding agent wrote this, not a person. It was asked for by "
+	if p.Run.Issue != 0 {
+		text = fmt.Sprintf("Fixes #%d\n\n", p.Run.Issue) + text
+	}
+	text += login(p.Run.By) + ". Review it as you would a stranger's change"
 	if p.Run.By != "" {
 		text += ", and let somebody other than who asked approve it"
 	}
@@ -184,7 +199,7 @@ func tests(list []brief.Test) string {
 // facts are who, how long, how much, and what is held.
 func (p Proposal) facts() []string {
 	r := p.Run
-	list := []string{fmt.Sprintf("Asked for by %s, for #%d", login(r.By), r.Issue)}
+	list := []string{fmt.Sprintf("Asked for by %s, for %s", login(r.By), issueOf(r))}
 	for _, round := range r.Rounds[1:] {
 		by := "failing checks"
 		if round.By != "" {
