@@ -241,6 +241,7 @@ func (s *sitting) trouble(ctx context.Context, err error) {
 
 // section renders the section for a body with so much room.
 func (s *sitting) section(p Published, room int) string {
+	p.fix = s.kept.Fix
 	return Section(p, func(cluster string) string { return s.mac(s.space.Name(), cluster) }, room)
 }
 

@@ -6,7 +6,7 @@
 // [EditDue] whether an issue that exists should be written again. [Publish] takes
 // away what must not be shown on the repository; only what it returns can be
 // rendered, by [Title] and [Section]. [Splice] puts the section into a body that
-// people write in too. [Record.Close], [Record.Reopen] and [Regressed] are what
+// people write in too. [Record.Close], [Record.Reopen] and [After] are what
 // happens after the fix.
 //
 // All of these are functions of what they are given: the same problem has the

@@ -28,6 +28,7 @@ type Record struct {
 	Seen           []Seen    `json:"seen,omitempty"`            // releases that it was ever seen in, oldest first
 	Muted          bool      `json:"muted,omitempty"`           // until a person reopens it
 	RegressedAt    time.Time `json:"regressed_at,omitzero"`     // when it was last reopened as a regression
+	Fix            *Fix      `json:"fix,omitempty"`             // the newest merge that was to fix the problem
 }
 
 // Told is what people were last told of a problem.
@@ -41,6 +42,7 @@ type Told struct {
 	Sources      []string  `json:"sources,omitempty"`
 	Last         time.Time `json:"last,omitzero"` // when the problem was last seen
 	At           time.Time `json:"at,omitzero"`   // when they were told
+	Fix          string    `json:"fix,omitempty"` // how the fix was said to stand
 
 	// Publish is what might be published then, and Texts a hash of what each of
 	// the most telling members said, by its id: what is taken back since, or
@@ -121,6 +123,8 @@ func EditDue(p Problem, rec Record, now time.Time) (due bool, why string, again 
 		return true, "new source", time.Time{}
 	case p.Reports == 0:
 		return false, "", time.Time{} // nothing that counts: what was said of it stands
+	case told.Fix != rec.Fix.told():
+		return true, "fix", time.Time{}
 	case p.Reports < told.Reports:
 		return true, "feedback left it", time.Time{}
 	case passes(told.Reports, p.Reports):

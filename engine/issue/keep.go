@@ -8,7 +8,6 @@ import (
 
 	"github.com/soulcaster/soulcaster/engine/action"
 	"github.com/soulcaster/soulcaster/engine/github"
-	"github.com/soulcaster/soulcaster/engine/storage"
 )
 
 // keep sees to a cluster that has an issue.
@@ -27,10 +26,32 @@ func (s *sitting) describe() {
 	case k.Muted:
 		s.say(Muted, "issue #%d, closed as not planned: muted until somebody reopens it", k.Number)
 	case k.State == "closed":
-		s.say(Closed, "issue #%d, closed: watched for its return", k.Number)
+		s.say(Closed, "issue #%d, %s", k.Number, s.describeClosed())
+	case k.Fix != nil && !k.Fix.Failed.IsZero():
+		s.say(Filed, "issue #%d: back since %s, although %s, was to fix it", k.Number, date(k.Fix.Failed), k.Fix.pull())
+	case k.Fix != nil:
+		s.say(Filed, "issue #%d: open, although %s, was to fix it", k.Number, k.Fix.pull())
 	default:
 		s.say(Filed, "issue #%d", k.Number)
 	}
+}
+
+// describeClosed says how an issue stands that was closed as fixed.
+func (s *sitting) describeClosed() string {
+	f := s.kept.Fix
+	if !f.holds() {
+		return "closed: watched for its return"
+	}
+	text := "fixed by " + f.pull() + ": "
+	if f.Proven.IsZero() {
+		text += "not yet proven, watched for its return"
+	} else {
+		text += "proven on " + date(f.Proven) + ", watched for its return"
+	}
+	if older := s.aftermath().Older; older > 0 {
+		text += "; " + count(older, "report") + " since from older releases"
+	}
+	return text
 }
 
 // attend does what the issue needs now: the telling of a regression, an edit, a
@@ -47,20 +68,23 @@ func (s *sitting) attend(ctx context.Context) (time.Time, error) {
 	if k.Back != nil {
 		return s.tellRegression(ctx)
 	}
-	if evidence, back := Regressed(s.problem, k.Record, DeployTime, s.now); back {
-		// Noted first and told in the next look, so that what a crash interrupts
-		// is taken up where it was.
-		k.Back = &Regression{At: s.now, Text: evidence.Comment()}
-		return s.now, nil
+	watched, err := s.watch(ctx)
+	if err != nil || k.Back != nil || k.Gone != "" {
+		return watched, err
 	}
 	due, why, again := EditDue(s.problem, k.Record, s.now)
+	again = earliest(again, watched)
 	switch {
 	case takenBack:
 		return s.now, s.takeOut(ctx)
 	case k.State == "closed":
-		return time.Time{}, nil
+		// What is closed is left alone, but for how its fix stands.
+		if !due || k.Muted || k.Told.Fix == k.Fix.told() {
+			return watched, nil
+		}
+		return watched, s.edit(ctx, "fix", evenClosed)
 	case due:
-		if err := s.edit(ctx, why, false); err != nil {
+		if err := s.edit(ctx, why, asUsual); err != nil {
 			return time.Time{}, err
 		}
 	}
@@ -87,7 +111,7 @@ func (s *sitting) rehearse(ctx context.Context, takenBack bool) (time.Time, erro
 // takeOut writes the issue without what must not stand there any more, open or
 // closed, and forgets what is kept of earlier versions.
 func (s *sitting) takeOut(ctx context.Context) error {
-	if err := s.edit(ctx, "taken back at its source, or not to be published any more", true); err != nil {
+	if err := s.edit(ctx, "taken back at its source, or not to be published any more", takingOut); err != nil {
 		return err
 	}
 	for _, key := range []string{CreateKey(s.id), EditKey(s.id), "undo/" + EditKey(s.id), "preview/" + EditKey(s.id)} {
@@ -110,12 +134,20 @@ type editRequest struct {
 	Before  string `json:"before,omitempty"` // our part as it was, for undo
 }
 
-// edit brings the issue's section in line with the problem; if must is set, also
-// on a closed issue, and its title if that is still ours.
-func (s *sitting) edit(ctx context.Context, why string, must bool) error {
-	k := &s.kept
+// manner is how an issue is edited.
+type manner int
+
+const (
+	asUsual    manner = iota // if it is open
+	evenClosed               // or closed
+	takingOut                // the same, its title too if that is still ours, and nothing is kept of what it said
+)
+
+// edit brings the issue's section in line with the problem.
+func (s *sitting) edit(ctx context.Context, why string, how manner) error {
+	k, must := &s.kept, how == takingOut
 	i, err := s.get(ctx)
-	if err != nil || i == nil || k.State == "closed" && !must {
+	if err != nil || i == nil || k.State == "closed" && how == asUsual {
 		return err
 	}
 	published := Publish(s.problem, s.policy)
@@ -123,7 +155,7 @@ func (s *sitting) edit(ctx context.Context, why string, must bool) error {
 	_, changed, err := Splice(i.Body, section)
 	if errors.Is(err, ErrTooLong) && !must {
 		// People filled the body: there is no room, and what they wrote stays.
-		k.Told = Tell(s.problem, s.policy, s.now)
+		s.tell()
 		return nil
 	}
 	if err != nil {
@@ -145,8 +177,14 @@ func (s *sitting) edit(ctx context.Context, why string, must bool) error {
 		}
 	}
 	k.SectionHash = Hash(section)
-	k.Told = Tell(s.problem, s.policy, s.now)
+	s.tell()
 	return nil
+}
+
+// tell notes what people are told from now on.
+func (s *sitting) tell() {
+	s.kept.Told = Tell(s.problem, s.policy, s.now)
+	s.kept.Told.Fix = s.kept.Fix.told()
 }
 
 // write replaces our part of the body, and the title if one is given.
@@ -220,6 +258,9 @@ func (s *sitting) tellRegression(ctx context.Context) (time.Time, error) {
 		return time.Time{}, err
 	}
 	k.Reopen()
+	if k.Fix.holds() {
+		k.Fix.Failed = k.Back.At
+	}
 	k.RegressedAt, k.Back = k.Back.At, nil
 	return s.now, nil
 }
@@ -260,50 +301,4 @@ func (s *sitting) comment(ctx context.Context, key, kind, by, why, text string) 
 	return Comment(ctx, s.log, s.host, s.space, s.at(), s.kept.Number, s.live, action.Action{
 		Key: key, Kind: kind, Subject: s.id, By: by, Why: why,
 	}, text, s.mac(s.space.Name(), key))
-}
-
-// commented is what is remembered of a comment.
-type commented struct {
-	ID  int64  `json:"id"`
-	URL string `json:"url"`
-}
-
-// Comment writes a comment on an issue, once under the action's key. A hidden
-// marker with mac, a keyed hash of the key, is how it is found again after a
-// crash. A conversation that is locked, and an issue that is gone, get none.
-func Comment(ctx context.Context, log *action.Log, host Comments, space storage.Space, at github.At, number int, live bool,
-	a action.Action, text, mac string) error {
-	body := text + "\n\n<!-- soulcaster:comment mac=" + mac + " -->"
-	request, err := encode(struct {
-		Number int    `json:"number"`
-		Body   string `json:"body"`
-	}{number, body})
-	if err != nil {
-		return err
-	}
-	a.Request = request
-	_, err = log.Once(ctx, space, a, live, action.Effect{
-		Do: func(ctx context.Context) (any, error) {
-			c, err := host.CreateComment(ctx, at, number, body)
-			return commented{c.ID, c.URL}, err
-		},
-		Find: func(ctx context.Context, since time.Time) (any, bool, error) {
-			own, err := host.OwnCommentsSince(ctx, at, number, since)
-			if err != nil {
-				return nil, false, err
-			}
-			for _, c := range own {
-				if hasMarker(c.Body, mac) {
-					return commented{c.ID, c.URL}, true, nil
-				}
-			}
-			return nil, false, nil
-		},
-	})
-	for _, refusal := range []error{github.ErrLocked, github.ErrGone, github.ErrNotFound, github.ErrMoved} {
-		if errors.Is(err, refusal) {
-			return nil
-		}
-	}
-	return err
 }

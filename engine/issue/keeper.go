@@ -32,10 +32,18 @@ type Comments interface {
 	OwnCommentsSince(ctx context.Context, at github.At, number int, since time.Time) ([]github.Comment, error)
 }
 
+// Commits is what the keeper asks about commits on GitHub.
+type Commits interface {
+	// Compare says how head, a commit or a tag, stands to base; found is false if
+	// the repository lacks one of them.
+	Compare(ctx context.Context, at github.At, base, head string) (c github.Comparison, found bool, err error)
+}
+
 // Host is where issues are kept.
 type Host interface {
 	Issues
 	Comments
+	Commits
 }
 
 // Judge says what the language model takes a cluster of posts for.
@@ -131,6 +139,7 @@ type sitting struct {
 	batch     storage.Batch // what is saved with them
 	forgotten bool          // nothing is left of the cluster: the record goes too
 	news      bool          // there may be news of the repository
+	fresh     []string      // releases that the problem was not seen in before
 }
 
 // issue is the handler of a cluster's work.
@@ -176,7 +185,7 @@ func (k *Keeper) sit(ctx context.Context, space storage.Space, id string) (*sitt
 	s.policy = k.projects.Policy(s.project)
 	s.live = k.host != nil && s.policy.Mode == policy.Live && s.project.Unavailable == ""
 
-	entries, err := space.Get(ctx, keptPrefix+id, linePrefix+id)
+	entries, err := space.Get(ctx, keptPrefix+id, linePrefix+id, fixedPrefix+id)
 	if err != nil {
 		return nil, time.Time{}, fmt.Errorf("read issue of cluster %s: %w", id, err)
 	}
@@ -194,16 +203,23 @@ func (k *Keeper) sit(ctx context.Context, space storage.Space, id string) (*sitt
 			return nil, until, nil
 		}
 	}
+	if s.problem, err = k.problem(ctx, space, id, s.policy); err != nil {
+		return nil, time.Time{}, err
+	}
+	s.fresh = s.kept.See(s.problem, s.now)
+	return s, time.Time{}, s.merged(entries[2])
+}
+
+// problem sums up a cluster.
+func (k *Keeper) problem(ctx context.Context, space storage.Space, id string, pol policy.Policy) (Problem, error) {
 	c, err := clusterOf(ctx, space, id)
 	if err != nil {
-		return nil, time.Time{}, err
+		return Problem{}, err
 	}
 	for i := range c.Members {
 		c.Members[i].Feedback.Public = k.public(c.Members[i].Feedback)
 	}
-	s.problem = Summarise(c, s.policy)
-	s.kept.See(s.problem, s.now)
-	return s, time.Time{}, nil
+	return Summarise(c, pol), nil
 }
 
 func (s *sitting) at() github.At {
@@ -229,6 +245,7 @@ func (s *sitting) save(ctx context.Context) error {
 		s.batch.Delete(keptPrefix + s.id)
 		s.batch.Delete(linePrefix + s.id)
 	} else {
+		s.noteReleases(&s.batch)
 		s.batch.SetJSON(keptPrefix+s.id, s.kept)
 		s.line(&s.batch)
 	}
@@ -269,6 +286,7 @@ func (k *Keeper) look(ctx context.Context, it work.Item) (time.Time, error) {
 	var b storage.Batch
 	b.RequireEntry(s.entry)
 	b.SetJSON(keptPrefix+s.id, s.kept)
+	s.noteReleases(&b)
 	work.Add(&b, intake.IssueWork(s.id))
 	if err := s.space.Apply(ctx, &b); err != nil {
 		return time.Time{}, fmt.Errorf("remember issue of cluster %s: %w", s.id, err)

@@ -19,6 +19,8 @@ import (
 //	candidate/<cluster>  Candidate: ready, and waiting for a place in the budget
 //	budget/<day>         Spent: how many issues were granted that day (UTC)
 //	undo/<cluster>/<comment>  Undo: somebody asked to take the last act back
+//	fixed/<cluster>      run.Merge: a merge that its issue was not told of yet
+//	release/<hash>       release: one that some problem of the project was seen in
 const (
 	keptPrefix      = "issue/"
 	ofPrefix        = "issue-of/"
@@ -26,6 +28,8 @@ const (
 	candidatePrefix = "candidate/"
 	budgetPrefix    = "budget/"
 	undoPrefix      = "undo/"
+	fixedPrefix     = "fixed/"
+	releasePrefix   = "release/"
 )
 
 // Kept is the record of a cluster's issue, with what the keeper needs beside.

@@ -27,6 +27,7 @@ type Published struct {
 	belongs []belonging
 	from    int      // how many sources there are
 	sources []string // their names, if they may be shown
+	fix     *Fix     // the merge that was to fix it, if there is one
 }
 
 // failure is an exception, as far as it may be shown.

@@ -11,6 +11,16 @@ import (
 // quotes are what people wrote, the longest texts first: they say most. Nobody
 // is quoted twice, nor a text that was quoted already.
 func (v view) quotes(members []Member) []quote {
+	var out []quote
+	for _, f := range v.texts(members, maxQuotes) {
+		out = append(out, quote{text: words(f), kind: f.Kind, at: f.First, link: v.link(f)})
+	}
+	return out
+}
+
+// texts are the posts and reports that may be quoted, at most so many, in that
+// order.
+func (v view) texts(members []Member, most int) []*feedback.Feedback {
 	var from []*feedback.Feedback
 	for _, m := range members {
 		if f := m.Feedback; f.Kind != feedback.Sentry && v.open(f) && words(f) != "" {
@@ -20,18 +30,18 @@ func (v view) quotes(members []Member) []quote {
 	slices.SortStableFunc(from, func(a, b *feedback.Feedback) int {
 		return cmp.Compare(min(len(words(b)), maxQuoteText), min(len(words(a)), maxQuoteText))
 	})
-	var out []quote
+	var out []*feedback.Feedback
 	said := map[string]bool{}
 	for _, f := range from {
 		text := words(f)
-		if len(out) == maxQuotes {
+		if len(out) == most {
 			break
 		}
 		if said["text "+text] || f.Author != "" && said["author "+f.Author] {
 			continue
 		}
 		said["text "+text], said["author "+f.Author] = true, true
-		out = append(out, quote{text: text, kind: f.Kind, at: f.First, link: v.link(f)})
+		out = append(out, f)
 	}
 	return out
 }

@@ -38,6 +38,7 @@ type part struct {
 // parts is what a section says, in the order in which it says it.
 func (p Published) parts() []part {
 	parts := []part{
+		{p.fix.section(), 0},
 		{p.headline(), 9},
 		{p.facts(), 0},
 		{p.calls(), 8},

@@ -103,6 +103,7 @@ func final(err error) bool {
 var acts = map[string]bool{
 	"issue.create": true, "issue.edit": true, "issue.reopen": true,
 	"issue.regressed": true, "issue.tenfold": true,
+	"issue.close": true, "issue.proof": true,
 }
 
 // lastAct returns the newest act on the issue that stands, nil if there is none.
@@ -181,6 +182,15 @@ func (s *sitting) takeBack(ctx context.Context, rec *action.Record, u *Undo) (an
 			}
 			return err
 		})
+	case "issue.close":
+		answer = "Open again: closing it after the merge was taken back. It stays open until a person closes it."
+		do(func() error {
+			err := s.set(ctx, "undo/"+rec.Key, "undo", u.By, why, "open", "reopened")
+			if err == nil {
+				k.Reopen()
+			}
+			return err
+		})
 	default: // comments
 		answer = "The last comment was taken back."
 		do(func() error { return s.uncomment(ctx, rec, u, why) })
@@ -205,7 +215,7 @@ func (s *sitting) takeBack(ctx context.Context, rec *action.Record, u *Undo) (an
 
 // uncomment deletes a comment.
 func (s *sitting) uncomment(ctx context.Context, rec *action.Record, u *Undo, why string) error {
-	var c commented
+	var c Posted
 	if err := json.Unmarshal(rec.Result, &c); err != nil {
 		return work.Dead(fmt.Errorf("read the record of %s: %w", rec.Key, err))
 	}

@@ -136,21 +136,26 @@ func (v view) stack(f *feedback.Feedback) []string {
 			if len(lines) == maxFrames {
 				return lines
 			}
-			at := v.file(frame.File)
-			if at != "" && frame.Line > 0 {
-				at += ":" + number(frame.Line)
-			}
-			if name := v.name(cmp.Or(frame.Function, frame.Module)); name == "" {
-				lines = append(lines, at)
-			} else {
-				lines = append(lines, name+between(" (", at, ")"))
-			}
+			lines = append(lines, v.call(frame, number))
 		}
 		if len(lines) > 0 {
 			break // the root cause is enough
 		}
 	}
 	return lines
+}
+
+// call is one call of a stack: its function and where that is.
+func (v view) call(frame feedback.Frame, number func(int) string) string {
+	at := v.file(frame.File)
+	if at != "" && frame.Line > 0 {
+		at += ":" + number(frame.Line)
+	}
+	name := v.name(cmp.Or(frame.Function, frame.Module))
+	if name == "" {
+		return at
+	}
+	return name + between(" (", at, ")")
 }
 
 // file is the name of a file. Unless everything may be shown it is without the

@@ -56,6 +56,10 @@ func (f File) Check() error {
 		c.list("fix.paths", x.Paths, 100, 200)
 		oneOf(&c, "fix.checks", x.Checks, Held, Run)
 	}
+	if w := f.Watch; w != nil {
+		c.number("watch.deploy_hours", w.DeployHours, 0, 30*24)
+		c.number("watch.soak_days", w.SoakDays, 1, 90)
+	}
 	return errors.Join(c.wrong...)
 }
 

@@ -54,6 +54,7 @@ type File struct {
 	Ignore       []string    `yaml:"ignore" json:"ignore,omitzero"`
 	Strictness   *Strictness `yaml:"strictness" json:"strictness,omitzero"`
 	Fix          *FileFix    `yaml:"fix" json:"fix,omitzero"`
+	Watch        *FileWatch  `yaml:"watch" json:"watch,omitzero"`
 }
 
 // FileAfter is how many a cluster needs before its issue is filed.
@@ -76,4 +77,11 @@ type FileFix struct {
 	Rounds  *int     `yaml:"rounds" json:"rounds,omitzero"`
 	Paths   []string `yaml:"paths" json:"paths,omitzero"`
 	Checks  *Checks  `yaml:"checks" json:"checks,omitzero"`
+	Repair  *bool    `yaml:"repair" json:"repair,omitzero"`
+}
+
+// FileWatch is how an issue is watched after it was closed as fixed.
+type FileWatch struct {
+	DeployHours *int `yaml:"deploy_hours" json:"deploy_hours,omitzero"`
+	SoakDays    *int `yaml:"soak_days" json:"soak_days,omitzero"`
 }

@@ -6,6 +6,7 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/goccy/go-yaml"
 )
@@ -20,7 +21,8 @@ levels: [error, fatal]
 environments: [production]
 ignore: ["health check"]
 strictness: balanced
-fix: {minutes: 30, test: "make test", rounds: 3, paths: ["!deploy/**"], checks: held}
+fix: {minutes: 30, test: "make test", rounds: 3, paths: ["!deploy/**"], checks: held, repair: true}
+watch: {deploy_hours: 2, soak_days: 14}
 `
 
 func TestParseEverything(t *testing.T) {
@@ -34,7 +36,8 @@ func TestParseEverything(t *testing.T) {
 		FileAfter: Counts{1, 2, 3}, Budget: Budget{10, 5},
 		Levels: []string{"error", "fatal"}, Environments: []string{"production"}, Ignore: []string{"health check"},
 		Strictness: Balanced,
-		Fix:        Fix{Minutes: 30, Test: "make test", Rounds: 3, Paths: []string{"!deploy/**"}, Checks: Held},
+		Fix:        Fix{Minutes: 30, Test: "make test", Rounds: 3, Paths: []string{"!deploy/**"}, Checks: Held, Repair: true},
+		Watch:      Watch{Deploy: 2 * time.Hour, Soak: 14 * 24 * time.Hour},
 	}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("got  %+v\nwant %+v", got, want)
@@ -81,6 +84,14 @@ func TestParseErrors(t *testing.T) {
 		"fix: {rounds: 21}":                                   `fix.rounds: 21`,
 		"fix: {test: \"\"}":                                   `fix.test: "" is not allowed`,
 		"fix: {paths: [\"\"]}":                                `fix.paths[0]`,
+		"fix: {repair: often}":                                `line 1: a string stands where a bool is wanted`,
+		"fix: {repair: 1}":                                    `line 1:`,
+		"watch:\n  deploy_hours: -1":                          `line 2: watch.deploy_hours: -1 is not allowed; want a number from 0 to 720`,
+		"watch: {deploy_hours: 721}":                          `watch.deploy_hours: 721 is not allowed`,
+		"watch: {deploy_hours: 0.5}":                          `line 1: watch.deploy_hours: 0.5 is not allowed; want a whole number`,
+		"watch: {soak_days: 0}":                               `watch.soak_days: 0 is not allowed; want a number from 1 to 90`,
+		"watch: {soak_days: 91}":                              `watch.soak_days: 91`,
+		"watch: {days: 3}":                                    `line 1: unknown key "days"`,
 		"labels: soulcaster":                                  "line 1: string was used where sequence is expected",
 		"fix: 30":                                             "line 1: int was used where mapping is expected",
 		"[mode]":                                              "line 1: sequence was used where mapping is expected",
@@ -139,7 +150,7 @@ func TestResolveDefaults(t *testing.T) {
 	private.Publish = Safe
 	want := Policy{
 		Mode: Preview, Labels: []string{"soulcaster"}, Publish: Safe, FileAfter: Counts{1, 2, 3}, Budget: Budget{10, 5},
-		Strictness: Balanced, Fix: Fix{Minutes: 30, Rounds: 3, Checks: Held},
+		Strictness: Balanced, Fix: Fix{Minutes: 30, Rounds: 3, Checks: Held}, Watch: Watch{Deploy: 24 * time.Hour, Soak: 7 * 24 * time.Hour},
 	}
 	for _, got := range []Policy{public, private} {
 		if !reflect.DeepEqual(got, want) {
@@ -151,8 +162,8 @@ func TestResolveDefaults(t *testing.T) {
 // The repository's file wins where it speaks, key by key, also inside a group;
 // where it is silent the operator's holds.
 func TestResolveLayers(t *testing.T) {
-	server := parse(t, "mode: live\nlabels: [ops]\npublish: full\nfile_after: {errors: 4, posts: 9}\nignore: [x]\nlevels: [error]\nfix: {minutes: 10, test: make}")
-	repo := parse(t, "mode: preview\nlabels: []\nfile_after: {errors: 2}\nlevels: [fatal]\nfix: {minutes: 20}")
+	server := parse(t, "mode: live\nlabels: [ops]\npublish: full\nfile_after: {errors: 4, posts: 9}\nignore: [x]\nlevels: [error]\nfix: {minutes: 10, test: make, repair: true}\nwatch: {deploy_hours: 3, soak_days: 2}")
+	repo := parse(t, "mode: preview\nlabels: []\nfile_after: {errors: 2}\nlevels: [fatal]\nfix: {minutes: 20, repair: false}\nwatch: {deploy_hours: 0}")
 	got := Resolve(server, repo, false)
 	want := Resolve(File{}, File{}, false)
 	want.Publish = Full
@@ -161,6 +172,7 @@ func TestResolveLayers(t *testing.T) {
 	want.Ignore = []string{"x"}
 	want.Levels = []string{"fatal"}
 	want.Fix = Fix{Minutes: 20, Test: "make", Rounds: 3, Checks: Held}
+	want.Watch = Watch{Deploy: 0, Soak: 2 * 24 * time.Hour}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("got  %+v\nwant %+v", got, want)
 	}
@@ -173,7 +185,7 @@ func TestResolveLayers(t *testing.T) {
 // A file is stored as JSON: what was said must come back, and an empty list that
 // was written down must not turn into silence.
 func TestFileAsJSON(t *testing.T) {
-	for _, text := range []string{"", everything, "labels: []\nignore: []\nfix: {paths: []}", "budget: {issues_per_day: 0}"} {
+	for _, text := range []string{"", everything, "labels: []\nignore: []\nfix: {paths: []}", "budget: {issues_per_day: 0}", "fix: {repair: false}\nwatch: {deploy_hours: 0}"} {
 		f := parse(t, text)
 		data, err := json.Marshal(f)
 		if err != nil {

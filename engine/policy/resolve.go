@@ -1,6 +1,9 @@
 package policy
 
-import "reflect"
+import (
+	"reflect"
+	"time"
+)
 
 // Policy is what holds for a repository: every question is answered.
 type Policy struct {
@@ -14,6 +17,7 @@ type Policy struct {
 	Ignore       []string // feedback whose title or culprit contains one is never filed
 	Strictness   Strictness
 	Fix          Fix
+	Watch        Watch
 }
 
 // Counts is how many a cluster needs before its issue is filed, each counted
@@ -37,6 +41,13 @@ type Fix struct {
 	Rounds  int      // of review that are taken back to the agent
 	Paths   []string // patterns of what may be changed; a leading ! excludes; none: everything
 	Checks  Checks
+	Repair  bool // a check that fails on the agent's own commit starts one round by itself
+}
+
+// Watch is how an issue is watched after it was closed as fixed.
+type Watch struct {
+	Deploy time.Duration // that a fix takes to reach the users
+	Soak   time.Duration // of quiet after that, until a merged fix counts as proven
 }
 
 // Resolve lays what the repository's file says over what the server's operator
@@ -52,6 +63,7 @@ func Resolve(server, repo File, private bool) Policy {
 		Budget:     Budget{Issues: 10, Runs: 5},
 		Strictness: Balanced,
 		Fix:        Fix{Minutes: 30, Rounds: 3, Checks: Held},
+		Watch:      Watch{Deploy: 24 * time.Hour, Soak: 7 * 24 * time.Hour},
 	}
 	if private {
 		p.Publish = Full
@@ -85,6 +97,11 @@ func (p *Policy) lay(f File) {
 		say(&p.Fix.Rounds, x.Rounds)
 		list(&p.Fix.Paths, x.Paths)
 		say(&p.Fix.Checks, x.Checks)
+		say(&p.Fix.Repair, x.Repair)
+	}
+	if w := f.Watch; w != nil {
+		span(&p.Watch.Deploy, w.DeployHours, time.Hour)
+		span(&p.Watch.Soak, w.SoakDays, 24*time.Hour)
 	}
 }
 
@@ -92,6 +109,13 @@ func (p *Policy) lay(f File) {
 func say[T any](held *T, said *T) {
 	if said != nil {
 		*held = *said
+	}
+}
+
+// span is say for a time that is written as a number of units.
+func span(held *time.Duration, said *int, unit time.Duration) {
+	if said != nil {
+		*held = time.Duration(*said) * unit
 	}
 }
 

@@ -52,7 +52,7 @@ func Installation(host Installations, app storage.Space, projects *project.Regis
 		if err := refreshProjects(ctx, projects, id, wake); err != nil {
 			return time.Time{}, err
 		}
-		if err := trim(ctx, it.Space, now()); err != nil {
+		if err := trim(ctx, it.Space, "delivery/", now().Add(-keepDeliveries)); err != nil {
 			return time.Time{}, err
 		}
 		return now().Add(everyInstallation), nil

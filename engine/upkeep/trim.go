@@ -6,12 +6,17 @@ import (
 	"time"
 
 	"github.com/soulcaster/soulcaster/engine/action"
+	"github.com/soulcaster/soulcaster/engine/fix"
 	"github.com/soulcaster/soulcaster/engine/storage"
 )
 
 // keepDeliveries is how long the ids of GitHub's deliveries are remembered.
 // GitHub redelivers those of the last three days.
 const keepDeliveries = 4 * 24 * time.Hour
+
+// keepReleases is how long the releases of a project are remembered: longer than
+// any watch over a fix (see policy.Watch) takes to its end.
+const keepReleases = 150 * 24 * time.Hour
 
 // How much of the audit trail of a project is kept.
 const (
@@ -21,37 +26,43 @@ const (
 
 // tidy throws away what a project keeps no longer, once a day.
 func tidy(ctx context.Context, space storage.Space, log *action.Log, now time.Time) error {
-	if err := trim(ctx, space, now); err != nil {
+	if err := trim(ctx, space, "delivery/", now.Add(-keepDeliveries)); err != nil {
+		return err
+	}
+	if err := trim(ctx, space, "release/", now.Add(-keepReleases)); err != nil {
+		return err
+	}
+	if err := fix.Tidy(ctx, space, now); err != nil {
 		return err
 	}
 	_, err := log.Trim(ctx, space, keepAudit, keepAudits)
 	return err
 }
 
-// trim deletes the ids of old deliveries, some at a time.
-func trim(ctx context.Context, space storage.Space, now time.Time) error {
+// trim deletes what is below a prefix and from before a moment, some at a time.
+func trim(ctx context.Context, space storage.Space, prefix string, before time.Time) error {
 	after := ""
 	for {
-		entries, err := space.Scan(ctx, "delivery/", after, 250)
+		entries, err := space.Scan(ctx, prefix, after, 250)
 		if err != nil {
-			return fmt.Errorf("list deliveries: %w", err)
+			return fmt.Errorf("list %s: %w", prefix, err)
 		}
 		var b storage.Batch
 		for _, e := range entries {
 			after = e.Key
-			var d struct {
+			var v struct {
 				At time.Time `json:"at"`
 			}
-			if err := storage.GetJSON(e, &d); err != nil {
+			if err := storage.GetJSON(e, &v); err != nil {
 				return err
 			}
-			if now.Sub(d.At) > keepDeliveries {
+			if v.At.Before(before) {
 				b.Delete(e.Key)
 			}
 		}
 		if len(b.Ops) > 0 {
 			if err := space.Apply(ctx, &b); err != nil {
-				return fmt.Errorf("forget deliveries: %w", err)
+				return fmt.Errorf("forget %s: %w", prefix, err)
 			}
 		}
 		if len(entries) < 250 {

@@ -156,3 +156,31 @@ func TestUninstalledIsErased(t *testing.T) {
 		t.Errorf("feedback for an uninstalled tenant: %v, want %v", err, storage.ErrNoSpace)
 	}
 }
+
+// What is remembered of releases and deliveries does not grow without end.
+func TestOldReleasesAndDeliveriesAreForgotten(t *testing.T) {
+	w := world(t)
+	report(w, "api", "CSV export of orders times out")
+	w.Settle()
+	var b storage.Batch
+	type at struct {
+		At time.Time `json:"at"`
+	}
+	for key, age := range map[string]time.Duration{"release/new": 140, "release/old": 151, "delivery/new": 2, "delivery/old": 5} {
+		b.SetJSON(key, at{w.Time.Add(-age * 24 * time.Hour)})
+	}
+	if err := w.Space(repo).Apply(t.Context(), &b); err != nil {
+		t.Fatal(err)
+	}
+	w.Pass(25 * time.Hour)
+	w.Settle()
+	entries, err := w.Space(repo).Get(t.Context(), "release/new", "release/old", "delivery/new", "delivery/old")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, want := range []bool{true, false, true, false} {
+		if entries[i].Exists() != want {
+			t.Errorf("%s is there: %v, want %v", entries[i].Key, !want, want)
+		}
+	}
+}
