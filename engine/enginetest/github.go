@@ -18,7 +18,8 @@ type GitHub struct {
 	Now func() time.Time
 	// Fault is called before every write lands and after it did; what it returns
 	// is what the caller gets. It may be nil.
-	Fault func(call string, landed bool) error
+	Fault   func(call string, landed bool) error
+	Commits Commits
 
 	mu          sync.Mutex
 	repos       map[int64]*repo
@@ -26,6 +27,7 @@ type GitHub struct {
 	permissions map[string]github.Permission
 	suspended   map[int64]bool
 	gone        map[int64]bool
+	proposals   map[int64]*proposals // by repository
 	nextComment int64
 	writes      []string
 }
@@ -293,7 +295,7 @@ func (g *GitHub) OwnIssuesSince(_ context.Context, at github.At, since time.Time
 	}
 	var own []github.Issue
 	for _, i := range r.issues {
-		if i.Author == App && !i.CreatedAt.Before(since) {
+		if i.Author == App && !i.CreatedAt.Before(since) && !isPull(i) {
 			own = append(own, *i)
 		}
 	}

@@ -47,11 +47,14 @@ type World struct {
 	Sources  source.Table
 	Settings project.Settings
 	Judge    issue.Judge
+	Runs     command.Runs // of commands, from the next Restart on
+	Begin    func()       // called at each start, before the handlers are made; may be nil
 
 	DB       storage.DB
 	Projects *project.Registry
 	Intake   *intake.Intake
 	Actions  *action.Log
+	Keeper   *issue.Keeper
 
 	path     string
 	bolt     *bolt.DB
@@ -117,14 +120,18 @@ func (w *World) open() {
 	if err != nil {
 		w.T.Fatal(err)
 	}
+	if w.Begin != nil {
+		w.Begin()
+	}
 	var host issue.Host
 	var repositories upkeep.Repositories
 	var installations upkeep.Installations
 	if w.GitHub != nil {
 		host, repositories, installations = w.GitHub, w.GitHub, w.GitHub
-		w.Handle("command", command.NewWorker(w.GitHub, w.Projects, w.Actions, mac, wake, w.Now).Handle)
+		w.Handle("command", command.NewWorker(w.GitHub, w.Runs, w.Projects, w.Actions, mac, wake, w.Now).Handle)
 	}
-	issue.NewKeeper(host, w.Judge, w.Projects, w.Sources, w.Actions, mac, wake, w.Now).Register(w)
+	w.Keeper = issue.NewKeeper(host, w.Judge, w.Projects, w.Sources, w.Actions, mac, wake, w.Now)
+	w.Keeper.Register(w)
 	w.Handle(upkeep.RepositoryWork, upkeep.Repository(repositories, w.Projects, w.Actions, wake, w.Now))
 	w.Handle(upkeep.InstallationWork, upkeep.Installation(installations, app, w.Projects, wake, w.Now))
 	w.Handle(upkeep.EraseWork, upkeep.Erase(w.Projects))

@@ -1,0 +1,270 @@
+package fix
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/soulcaster/soulcaster/engine/fix/brief"
+	"github.com/soulcaster/soulcaster/engine/fix/run"
+	"github.com/soulcaster/soulcaster/engine/fix/tell"
+	"github.com/soulcaster/soulcaster/engine/github"
+	"github.com/soulcaster/soulcaster/engine/policy"
+	"github.com/soulcaster/soulcaster/engine/project"
+	"github.com/soulcaster/soulcaster/engine/storage"
+	"github.com/soulcaster/soulcaster/engine/work"
+)
+
+// The answers to commands that change nothing.
+const (
+	noLauncher = "Nothing can be fixed here: whoever runs this Soulcaster has set up no launcher for the agent (`SOULCASTER_LAUNCHER`)."
+	notOurs    = "This pull request is not one of Soulcaster's: it was opened by somebody else."
+	noIssue    = "There is nothing to fix here yet: this problem has no issue."
+	closed     = "The issue is closed. Reopen it first, if the problem is still there."
+	nothing    = "There is nothing to cancel: no run goes on."
+	cancelling = "This run is being cancelled already."
+	noRetry    = "There is nothing to try again: say `/soulcaster fix`."
+	notYet     = "There is no proposal whose checks could run."
+	previewed  = "This repository is in preview: nothing was pushed, so there are no checks to run."
+	checksRun  = "The checks of this repository run by themselves (`fix.checks: run`)."
+	checksLet  = "The checks of this proposal were let run already."
+)
+
+// maxWords is how much of a maintainer's words is kept, in runes.
+const maxWords = 4000
+
+// order is one command that is decided on.
+type order struct {
+	*Runs
+	run.Order
+	space   storage.Space
+	project project.Project
+	policy  policy.Policy
+	now     time.Time
+
+	last  *run.Run      // the run that it is about; nil if there is none
+	entry storage.Entry // of the cluster's newest run, if the order names a cluster
+}
+
+// Order decides what becomes of a command about runs. It writes nothing: what is to
+// change goes into the batch that ends the command, which conflicts if somebody
+// else decided meanwhile.
+func (r *Runs) Order(ctx context.Context, space storage.Space, o run.Order) (run.Answer, error) {
+	x := &order{Runs: r, Order: o, space: space, now: r.Now().UTC()}
+	x.Words = clip(x.Words, maxWords)
+	var err error
+	if x.project, _, err = project.Load(ctx, space); err != nil {
+		return run.Answer{}, err
+	}
+	x.policy = r.Projects.Policy(x.project)
+	if o.Pull {
+		x.last, err = run.OfPull(ctx, space, o.Number)
+		if err == nil && x.last == nil {
+			return reply(notOurs), nil
+		}
+	} else {
+		x.last, x.entry, err = run.Of(ctx, space, o.Cluster)
+	}
+	if err != nil {
+		return run.Answer{}, err
+	}
+	switch o.Name {
+	case "fix":
+		return x.fix(ctx)
+	case "retry":
+		return x.retry(ctx)
+	case "cancel":
+		return x.cancel(ctx)
+	case "checks":
+		return x.checks(ctx)
+	}
+	return run.Answer{}, fmt.Errorf("order %q: there is no such command about a run", o.Name)
+}
+
+func reply(text string) run.Answer { return run.Answer{Reply: text} }
+
+// fix begins a run, or the next round of one whose proposal waits for people.
+func (o *order) fix(ctx context.Context) (run.Answer, error) {
+	switch {
+	case o.Launcher == nil:
+		return reply(noLauncher), nil
+	case o.last != nil && o.last.State == run.Proposed && o.last.Pull != nil && o.last.Wish == nil:
+		return o.round(ctx)
+	case o.last != nil && o.last.State.Alive() && !o.rehearsed():
+		return o.alive(ctx)
+	case o.Pull:
+		return reply(fmt.Sprintf("The run of this pull request has ended: say `/soulcaster fix` on the issue, #%d.", o.last.Issue)), nil
+	}
+	return o.begin(ctx, o.Words)
+}
+
+// rehearsed reports whether the last run is a preview's that waits for nobody.
+func (o *order) rehearsed() bool { return o.last.State == run.Proposed && o.last.Pull == nil }
+
+// retry begins a run like the last one, if that came to nothing.
+func (o *order) retry(ctx context.Context) (run.Answer, error) {
+	last := o.last
+	switch {
+	case o.Launcher == nil:
+		return reply(noLauncher), nil
+	case last == nil:
+		return reply(noRetry), nil
+	case last.State.Alive():
+		return o.alive(ctx)
+	case last.State == run.Merged, last.Pull != nil, o.Pull:
+		return reply(noRetry), nil
+	}
+	words := o.Words
+	if words == "" {
+		said, err := run.WordsOf(ctx, o.space, last.ID, 1)
+		if err != nil {
+			return run.Answer{}, err
+		}
+		words = said.Words
+	}
+	return o.begin(ctx, words)
+}
+
+// alive says which run goes on.
+func (o *order) alive(ctx context.Context) (run.Answer, error) {
+	url := ""
+	issue, err := o.Problems.Issue(ctx, o.space, o.last.Cluster)
+	if err != nil {
+		return run.Answer{}, err
+	}
+	if o.last.Status != 0 && issue.URL != "" {
+		url = fmt.Sprintf("%s#issuecomment-%d", issue.URL, o.last.Status)
+	}
+	return reply(tell.Alive(o.last, url)), nil
+}
+
+// begin makes a new run of the cluster's, with the evidence as it is now.
+func (o *order) begin(ctx context.Context, words string) (run.Answer, error) {
+	issue, err := o.Problems.Issue(ctx, o.space, o.Cluster)
+	live := o.policy.Mode == policy.Live
+	switch {
+	case err != nil:
+		return run.Answer{}, err
+	case issue.Number == 0 && live:
+		return reply(noIssue), nil
+	case issue.Number != 0 && !issue.Open:
+		return reply(closed), nil
+	}
+	evidence, err := o.Problems.Evidence(ctx, o.space, o.Cluster)
+	if err != nil {
+		return run.Answer{}, err
+	}
+	hash, err := run.HashEvidence(evidence)
+	if err != nil {
+		return run.Answer{}, err
+	}
+	id := run.NewID()
+	r := &run.Run{
+		ID: id, Cluster: o.Cluster, Issue: issue.Number, State: run.Queued, Live: live,
+		By: o.By, Comment: o.Comment, RequestID: o.RequestID, Created: o.now, Changed: o.now, EvidenceHash: hash,
+		Rounds: []run.Round{{N: 1, By: o.By, Comment: o.Comment, Asked: o.now}},
+		Branch: fmt.Sprintf("soulcaster/issue-%d-%s", issue.Number, id),
+	}
+	ended, was, err := o.supersede(ctx)
+	if err != nil {
+		return run.Answer{}, err
+	}
+	return run.Answer{Change: func(b *storage.Batch) {
+		run.Begin(b, o.entry, r, evidence, run.Words{By: o.By, Words: words})
+		if ended != nil {
+			run.Save(b, was, ended)
+			work.Add(b, run.Work(ended.ID))
+		}
+	}}, nil
+}
+
+// supersede ends the proposal of a preview, which nobody can merge, in favour of a
+// new run.
+func (o *order) supersede(ctx context.Context) (*run.Run, storage.Entry, error) {
+	if o.last == nil || !o.rehearsed() {
+		return nil, storage.Entry{}, nil
+	}
+	last, was, err := run.Load(ctx, o.space, o.last.ID)
+	if err != nil {
+		return nil, was, err
+	}
+	last.State, last.Reason, last.Changed, last.Ended = run.Cancelled, run.ReasonCommand, o.now, o.now
+	return last, was, nil
+}
+
+// round begins the next round of a proposal.
+func (o *order) round(ctx context.Context) (run.Answer, error) {
+	r, was, err := run.Load(ctx, o.space, o.last.ID)
+	if err != nil {
+		return run.Answer{}, err
+	}
+	if r.State != run.Proposed || r.Wish != nil {
+		return run.Answer{}, fmt.Errorf("begin a round of run %s: %w", r.ID, storage.ErrConflict)
+	}
+	if roundsLeft(r, o.policy.Fix) == 0 {
+		return reply(noRounds(o.policy.Fix)), nil
+	}
+	at := github.At{Installation: o.project.Installation, Repo: o.project.Repo}
+	comments, err := o.lineComments(ctx, at, r, writers(o.Host, at))
+	if err != nil {
+		return run.Answer{}, err
+	}
+	words := run.Words{By: o.By, Words: o.Words}
+	if len(comments) > 0 {
+		words.Review = &brief.Review{By: o.By, Comments: comments}
+	}
+	addRound(r, run.Round{By: o.By, Comment: o.Comment}, o.now)
+	return run.Answer{Change: func(b *storage.Batch) {
+		run.Save(b, was, r)
+		run.SetWords(b, r.ID, r.Round().N, words)
+		work.Add(b, run.Work(r.ID))
+	}}, nil
+}
+
+// cancel has the run end, or the round that goes on if there is a proposal.
+func (o *order) cancel(ctx context.Context) (run.Answer, error) {
+	if o.last == nil || !o.last.State.Alive() {
+		return reply(nothing), nil
+	}
+	r, was, err := run.Load(ctx, o.space, o.last.ID)
+	if err != nil {
+		return run.Answer{}, err
+	}
+	switch {
+	case !r.State.Alive():
+		return reply(nothing), nil
+	case r.Wish != nil:
+		return reply(cancelling), nil
+	}
+	r.Wish = &run.Wish{Reason: run.ReasonCommand, By: o.By, At: o.now}
+	return run.Answer{Change: func(b *storage.Batch) {
+		run.Save(b, was, r)
+		work.Add(b, run.Work(r.ID))
+	}}, nil
+}
+
+// checks has the repository's workflows run on the proposal as it is.
+func (o *order) checks(ctx context.Context) (run.Answer, error) {
+	if o.last == nil || o.last.State != run.Proposed {
+		return reply(notYet), nil
+	}
+	r, was, err := run.Load(ctx, o.space, o.last.ID)
+	if err != nil {
+		return run.Answer{}, err
+	}
+	switch {
+	case r.State != run.Proposed:
+		return reply(notYet), nil
+	case r.Pull == nil:
+		return reply(previewed), nil
+	case o.policy.Fix.Checks == policy.Run:
+		return reply(checksRun), nil
+	case r.Let != nil:
+		return reply(checksLet), nil
+	}
+	r.Let = &run.Let{By: o.By, Comment: o.Comment, From: r.Head}
+	return run.Answer{Change: func(b *storage.Batch) {
+		run.Save(b, was, r)
+		work.Add(b, run.Work(r.ID))
+	}}, nil
+}
