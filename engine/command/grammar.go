@@ -2,6 +2,7 @@ package command
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"unicode"
@@ -17,17 +18,24 @@ type Spec struct {
 	Name string
 	Args string            // how its arguments are written, empty if it takes none
 	Min  int               // how many it needs
-	Max  int               // how many it takes
+	Max  int               // how many it takes; Free: any text
 	Who  github.Permission // what one must at least have to give it
 	Help string            // what it does, in a few words
 }
+
+// Free is the Max of a command that is followed by text, also on the lines below.
+const Free = math.MaxInt
 
 // Table returns all commands, in the order in which help shows them. The parser
 // and the help know no others.
 func Table() []Spec {
 	return []Spec{
 		{Name: "help", Who: github.Read, Help: "show this list"},
-		{Name: "status", Who: github.Read, Help: "say what is known about this issue: its reports, and why they belong together"},
+		{Name: "status", Who: github.Read, Help: "say what is known about this issue: its reports, why they belong together, and how far a fix is"},
+		{Name: "fix", Args: "[words]", Max: Free, Who: github.Write, Help: "have the agent propose a fix, or take what was said about its pull request back to it; the words, also on the lines below, are for the agent"},
+		{Name: "retry", Who: github.Write, Help: "try again what ended without a proposal"},
+		{Name: "cancel", Who: github.Write, Help: "stop the agent, or close its pull request"},
+		{Name: "checks", Who: github.Write, Help: "let the repository's checks run on the agent's pull request: look at the change first"},
 		{Name: "undo", Who: github.Write, Help: "take back the last thing that Soulcaster did to this issue"},
 	}
 }
@@ -36,6 +44,7 @@ func Table() []Spec {
 type Command struct {
 	Spec
 	Arguments []string
+	Words     string // the arguments exactly as they were written, with what is between them
 }
 
 // Kind says what a comment turned out to be.
@@ -67,14 +76,15 @@ func Parse(body string) (Command, Result) {
 	if len(line)-len(start) > 3 || !strings.HasPrefix(start, "/") {
 		return Command{}, Result{}
 	}
-	words := strings.Fields(start)
-	if lower(words[0]) != Word {
+	word, rest := cutWord(start)
+	if lower(word) != Word {
 		return Command{}, Result{}
 	}
-	name, args := "help", words[1:]
-	if len(args) > 0 {
-		name, args = lower(args[0]), args[1:]
+	name, rest := cutWord(rest)
+	if name = lower(name); name == "" {
+		name = "help"
 	}
+	args := strings.Fields(rest)
 	for _, spec := range Table() {
 		if spec.Name != name {
 			continue
@@ -82,9 +92,19 @@ func Parse(body string) (Command, Result) {
 		if len(args) < spec.Min || len(args) > spec.Max {
 			return Command{}, Result{Kind: Reply, Reply: spec.wrongArguments()}
 		}
-		return Command{Spec: spec, Arguments: args}, Result{Kind: Run}
+		return Command{Spec: spec, Arguments: args, Words: rest}, Result{Kind: Run}
 	}
 	return Command{}, Result{Kind: Reply, Reply: unknown(name)}
+}
+
+// cutWord cuts off the first word of a line.
+func cutWord(line string) (word, rest string) {
+	line = strings.TrimSpace(line)
+	end := strings.IndexFunc(line, unicode.IsSpace)
+	if end < 0 {
+		return line, ""
+	}
+	return line[:end], strings.TrimSpace(line[end:])
 }
 
 // FirstLine returns the first line of a comment that is not blank, without what
@@ -92,12 +112,33 @@ func Parse(body string) (Command, Result) {
 // What cannot be seen at its start stays, because that is how a quoted command
 // is kept from being one.
 func FirstLine(body string) string {
+	line, _ := Split(body)
+	return line
+}
+
+// Split returns the first line of a comment, see [FirstLine], and what stands
+// below it, as it was written but for blank lines before it and space after it.
+func Split(body string) (line, rest string) {
+	read := 0
 	for line := range strings.Lines(body) {
+		read += len(line)
 		if line = strings.TrimRightFunc(line, invisible); line != "" {
-			return line
+			return line, strings.TrimRightFunc(withoutBlankLines(body[read:]), unicode.IsSpace)
 		}
 	}
-	return ""
+	return "", ""
+}
+
+// withoutBlankLines returns a text from its first line on that is not blank.
+func withoutBlankLines(text string) string {
+	read := 0
+	for line := range strings.Lines(text) {
+		if strings.TrimSpace(line) != "" {
+			break
+		}
+		read += len(line)
+	}
+	return text[read:]
 }
 
 // invisible reports whether nothing is seen of a character: white space, and
@@ -108,7 +149,7 @@ func invisible(r rune) bool { return unicode.IsSpace(r) || unicode.Is(unicode.Cf
 // inside a table, so that no line of it is one.
 func Help() string {
 	var b strings.Builder
-	b.WriteString("Commands go in the first line of a comment on an issue:\n\n| command | who | |\n| --- | --- | --- |\n")
+	b.WriteString("Commands go in the first line of a comment on an issue, or on the agent's pull request:\n\n| command | who | |\n| --- | --- | --- |\n")
 	for _, s := range Table() {
 		fmt.Fprintf(&b, "| %s | %s | %s |\n", s.Usage(), s.Who, s.Help)
 	}
@@ -133,9 +174,9 @@ func (s Spec) wrongArguments() string {
 // unknown answers a name that is in no table. The name itself is not repeated:
 // it is a stranger's text.
 func unknown(name string) string {
-	best, nearest := 3, "" // two slips of the finger, at most
+	best, nearest := 3, "" // two slips of the finger, at most, and fewer in a short name
 	for _, s := range Table() {
-		if d := distance(name, s.Name); d < best {
+		if d := distance(name, s.Name); d < best && 2*d < len(s.Name) {
 			best, nearest = d, s.Usage()
 		}
 	}

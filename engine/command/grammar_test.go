@@ -1,6 +1,7 @@
 package command
 
 import (
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -72,6 +73,69 @@ func TestParse(t *testing.T) {
 	}
 }
 
+// Nothing but a person's own first line is a command: not what is quoted, shown as
+// code, hidden, or looks like one.
+func TestHostileFirstLines(t *testing.T) {
+	for _, name := range []string{"fix", "fix use a constant", "retry", "cancel", "checks", "undo", "status"} {
+		c := Word + " " + name
+		for _, body := range []string{
+			"> " + c, ">" + c, ">> " + c, "   > " + c, "> quote\n\n" + c, "\n> " + c + "\n" + c,
+			"```\n" + c + "\n```", "```" + c, "~~~\n" + c + "\n~~~", "`" + c + "`", "``" + c + "``", "    " + c, "\t" + c, " \t" + c, "     " + c,
+			"- " + c, "* " + c, "+ " + c, "1. " + c, "- [ ] " + c, "# " + c, "| " + c + " |", "**" + c + "**", "_" + c + "_", "~~" + c + "~~",
+			"<!-- " + c + " -->", "<!--\n" + c + "\n-->", "<p>" + c + "</p>", "<details>\n" + c, "[" + c + "](https://example.com)", "![" + c + "](x)", "\\" + c,
+			"\u00a0" + c, "\u3000" + c, "\u2003" + c, "\u200b" + c, "\ufeff" + c, "\u202e" + c, "\u2066" + c, "\u00ad" + c, "\x00" + c, "\x1b[0m" + c, "\u180e" + c,
+			"please " + c, "@soulcaster " + c, "On Monday, Ann wrote:\n" + c, "thanks!\n\n" + c, ". " + c, "\"" + c + "\"", "\u201c" + c + "\u201d", "($ " + c + ")", "$ " + c,
+			"\uff0f" + c[1:], "\u2044" + c[1:], "\u2215" + c[1:], "/ " + c[1:], "//" + c[1:], "/s\u043eulcaster " + name, "/soulca\u017fter " + name, "/soul\u200bcaster " + name,
+			"/soulcaster\u200b " + name, "/soulcaster-" + name, "/soulcaster:" + name, "/soulcaster/" + name, "/soulcaster." + name, "/soulcasters " + name, "&#47;" + c[1:], "%2F" + c[1:],
+		} {
+			if got, r := Parse(body); r.Kind != Ignore || got.Name != "" {
+				t.Errorf("%q was taken for a command: %+v, %+v", body, got, r)
+			}
+		}
+	}
+}
+
+// The words are exactly what was written, in whatever white space.
+func TestWords(t *testing.T) {
+	for body, want := range map[string]string{
+		"/soulcaster fix":                               "",
+		"/soulcaster fix ":                              "",
+		"/soulcaster fix use a constant":                "use a constant",
+		"/SOULCASTER Fix  Keep   THE  Case  ":           "Keep   THE  Case",
+		"   /soulcaster\t fix\tx\ty":                    "x\ty",
+		"/soulcaster\u00a0fix\u00a0a\u00a0b":            "a\u00a0b",
+		"/soulcaster fix `/soulcaster undo` > @x <!--":  "`/soulcaster undo` > @x <!--",
+		"/soulcaster fix [words]\r\nmore":               "[words]",
+		"/soulcaster fix a\u200b":                       "a",
+		"/soulcaster fix \u65e5\u672c\u8a9e \U0001f600": "\u65e5\u672c\u8a9e \U0001f600",
+	} {
+		c, r := Parse(body)
+		if r.Kind != Run || c.Name != "fix" || c.Words != want {
+			t.Errorf("%q: %+v, words %q, want %q", body, r, c.Words, want)
+		}
+	}
+	for _, name := range []string{"retry", "cancel", "checks"} {
+		if _, r := Parse(Word + " " + name + " now"); r.Kind != Reply || !strings.Contains(r.Reply, "takes nothing after its name") {
+			t.Errorf("%s with words: %+v", name, r)
+		}
+	}
+}
+
+func TestSplit(t *testing.T) {
+	for body, want := range map[string][2]string{
+		"":                     {"", ""},
+		"\n \n":                {"", ""},
+		"a":                    {"a", ""},
+		"a\r\nb":               {"a", "b"},
+		"\n\na \n\n  b\n\nc\n": {"a", "  b\n\nc"},
+		"  a\n\n":              {"  a", ""},
+	} {
+		if line, rest := Split(body); line != want[0] || rest != want[1] {
+			t.Errorf("%q: %q and %q, want %q", body, line, rest, want)
+		}
+	}
+}
+
 func TestSuggestions(t *testing.T) {
 	for typed, want := range map[string]string{
 		"stauts": "status", "statsu": "status", "satus": "status", "status.": "status", "STATS": "status",
@@ -106,8 +170,10 @@ func TestWho(t *testing.T) {
 	for _, s := range Table() {
 		who[s.Name] = s.Who
 	}
-	if len(who) != 3 || who["help"] != github.Read || who["status"] != github.Read || who["undo"] != github.Write {
-		t.Errorf("who may: %v", who)
+	want := map[string]github.Permission{"help": github.Read, "status": github.Read, "fix": github.Write, "retry": github.Write,
+		"cancel": github.Write, "checks": github.Write, "undo": github.Write}
+	if !maps.Equal(who, want) {
+		t.Errorf("who may: %v, want %v", who, want)
 	}
 }
 

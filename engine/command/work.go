@@ -26,13 +26,26 @@ const commentPrefix = "command/"
 // Comment is what a delivery says of a comment whose first line is meant for us.
 type Comment struct {
 	ID        int64     `json:"id"`
-	Number    int       `json:"number"` // of the issue that it is on
-	Author    string    `json:"author"` // login
-	Line      string    `json:"line"`   // its first line, at most 1,000 runes
+	Number    int       `json:"number"`         // of the issue that it is on
+	Author    string    `json:"author"`         // login
+	Pull      bool      `json:"pull,omitempty"` // it is on a pull request, which has that number
+	Line      string    `json:"line"`           // its first line, at most MaxText runes
+	Rest      string    `json:"rest,omitempty"` // what stands below, at most MaxText runes
 	URL       string    `json:"url"`
 	CreatedAt time.Time `json:"created_at"`
 	RequestID string    `json:"request_id"`
+
+	// Decided is the answer to what was carried out already: it is still to be
+	// written.
+	Decided string `json:"decided,omitempty"`
 }
+
+// MaxWords is how long the words after a command may be, in runes; MaxText is how
+// much of a comment is kept for that: more, so that a longer one is seen to be.
+const (
+	MaxWords = 4000
+	MaxText  = MaxWords + 500
+)
 
 // Add adds to the batch that a comment waits to be answered.
 func Add(b *storage.Batch, c Comment) {
@@ -51,6 +64,7 @@ type Host interface {
 // Worker carries commands out.
 type Worker struct {
 	host     Host
+	runs     Runs // may be nil
 	projects *project.Registry
 	log      *action.Log
 	mac      func(space, key string) string
@@ -58,11 +72,12 @@ type Worker struct {
 	now      func() time.Time
 }
 
-// NewWorker returns a worker. mac makes the keyed hash by which an answer is
-// found again; wake is told of spaces that have work due.
-func NewWorker(host Host, projects *project.Registry, log *action.Log,
+// NewWorker returns a worker. Without runs it says that nothing can be fixed. mac
+// makes the keyed hash by which an answer is found again; wake is told of spaces
+// that have work due.
+func NewWorker(host Host, runs Runs, projects *project.Registry, log *action.Log,
 	mac func(space, key string) string, wake func(spaces ...string), now func() time.Time) *Worker {
-	return &Worker{host: host, projects: projects, log: log, mac: mac, wake: wake, now: now}
+	return &Worker{host: host, runs: runs, projects: projects, log: log, mac: mac, wake: wake, now: now}
 }
 
 // order is one comment that is being answered.
@@ -115,6 +130,9 @@ func (w *Worker) Handle(ctx context.Context, it work.Item) (time.Time, error) {
 }
 
 func (o *order) carryOut(ctx context.Context) error {
+	if o.comment.Decided != "" {
+		return o.answer(ctx, o.comment.Decided)
+	}
 	command, result := Parse(o.comment.Line)
 	if result.Kind == Ignore || o.now().Sub(o.comment.CreatedAt) > maxAge {
 		return o.done(ctx, nil)
@@ -129,15 +147,17 @@ func (o *order) carryOut(ctx context.Context) error {
 	switch {
 	case may < github.Read:
 		return o.done(ctx, nil) // a stranger is not answered
-	case o.chatty(ctx):
+	case o.chatty(ctx, may):
 		zerolog.Ctx(ctx).Warn().Str("comment", o.comment.URL).Msg("too many commands on one issue in an hour: not answered")
 		return o.done(ctx, nil)
 	case result.Kind == Reply:
-		return o.answer(ctx, result.Reply, nil)
+		return o.answer(ctx, result.Reply)
 	case may < command.Who:
-		return o.answer(ctx, fmt.Sprintf("%s needs %s permission on this repository.", command.Usage(), command.Who), nil)
+		return o.answer(ctx, fmt.Sprintf("%s needs %s permission on this repository.", command.Usage(), command.Who))
 	case command.Name == "help":
-		return o.answer(ctx, Help(), nil)
+		return o.answer(ctx, Help())
+	case o.comment.Pull:
+		return o.onPull(ctx, command)
 	}
 
 	cluster, err := issue.ClusterOf(ctx, o.space, o.comment.Number)
@@ -145,25 +165,33 @@ func (o *order) carryOut(ctx context.Context) error {
 		return err
 	}
 	if cluster == "" {
-		return o.answer(ctx, "This issue is not one that Soulcaster keeps: it was filed by somebody else.", nil)
+		return o.answer(ctx, "This issue is not one that Soulcaster keeps: it was filed by somebody else.")
 	}
-	if command.Name == "undo" {
+	switch command.Name {
+	case "undo":
 		return o.undo(ctx, cluster)
+	case "status":
+		return o.status(ctx, cluster)
 	}
-	text, err := issue.Status(ctx, o.space, cluster)
-	if err != nil {
-		return err
-	}
-	return o.answer(ctx, text, nil)
+	return o.ask(ctx, command, cluster)
 }
 
 // maxAnswers is how many commands on one issue are answered in an hour: whoever
-// may read a public repository can ask, and answers are notifications.
-const maxAnswers = 20
+// may read a public repository can ask, and answers are notifications. Those who
+// may write are answered after that still, so that nobody else can keep them from
+// it.
+const (
+	maxAnswers        = 20
+	maxAnswersToWrite = 60
+)
 
 // chatty reports whether this issue had its answers for the hour.
-func (o *order) chatty(ctx context.Context) bool {
-	entries, err := o.log.List(ctx, o.space, o.subject(), "", 10*maxAnswers)
+func (o *order) chatty(ctx context.Context, may github.Permission) bool {
+	most := maxAnswers
+	if may >= github.Write {
+		most = maxAnswersToWrite
+	}
+	entries, err := o.log.List(ctx, o.space, o.subject(), "", 8*most)
 	if err != nil {
 		return false // what is wrong shows in the next step
 	}
@@ -173,7 +201,7 @@ func (o *order) chatty(ctx context.Context) bool {
 			answers++
 		}
 	}
-	return answers >= maxAnswers
+	return answers >= most
 }
 
 // react shows that the command was seen, before anything else is done.
@@ -206,14 +234,14 @@ func (o *order) undo(ctx context.Context, cluster string) error {
 }
 
 // answer comments on the issue, once, and ends the order.
-func (o *order) answer(ctx context.Context, text string, also func(*storage.Batch)) error {
+func (o *order) answer(ctx context.Context, text string) error {
 	err := issue.Comment(ctx, o.log, o.host, o.space, o.at, o.comment.Number, o.live, action.Action{
 		Key: o.replyKey(), Kind: "command.reply", Subject: o.subject(), By: o.by(), Why: "answer to a command", RequestID: o.comment.RequestID,
 	}, text, o.mac(o.space.Name(), o.replyKey()))
 	if err != nil {
 		return err
 	}
-	return o.done(ctx, also)
+	return o.done(ctx, nil)
 }
 
 // done forgets the comment, with whatever else is to happen in the same batch.

@@ -21,10 +21,12 @@ import (
 //	delivery/<X-GitHub-Delivery>      Delivery: it was taken
 //	delivery/comment-<comment id>     Delivery: the comment was taken, whichever
 //	                                  delivery brought it
+//	delivery/review-<review id>       Delivery: the same of a review
 //
 // In the same batch comes what it means: the comment that package command
-// answers, and the work that it makes due, "look/<cluster>" in a project's space
-// and "installation" in an installation's.
+// answers, the review that package fix takes to the agent, and the work that it
+// makes due, "look/<cluster>" and "run/<id>" in a project's space and
+// "installation" in an installation's.
 const (
 	deliveryPrefix   = "delivery/"
 	installationWork = "installation"

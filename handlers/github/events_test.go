@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/soulcaster/soulcaster/engine/command"
+	"github.com/soulcaster/soulcaster/engine/fix/run"
 	"github.com/soulcaster/soulcaster/engine/project"
 	"github.com/soulcaster/soulcaster/engine/storage"
 )
@@ -205,8 +206,8 @@ func TestLongLine(t *testing.T) {
 		t.Fatal(err)
 	}
 	var got command.Comment
-	if err := storage.GetJSON(entries[0], &got); err != nil || len([]rune(got.Line)) != maxLine {
-		t.Errorf("kept %d runes, %v, want %d", len([]rune(got.Line)), err, maxLine)
+	if err := storage.GetJSON(entries[0], &got); err != nil || len([]rune(got.Line)) != command.MaxText {
+		t.Errorf("kept %d runes, %v, want %d", len([]rune(got.Line)), err, command.MaxText)
 	}
 }
 
@@ -290,6 +291,7 @@ func TestRealPayloads(t *testing.T) {
 	}
 	effects := map[int]int{}
 	h := newHouse(t)
+	h.run(run.Proposed)
 	for i, file := range files {
 		t.Run(filepath.Base(filepath.Dir(file))+"/"+filepath.Base(file), func(t *testing.T) {
 			body, err := os.ReadFile(file)
@@ -325,6 +327,12 @@ func TestRealPayloads(t *testing.T) {
 			if comment, ok := payload["comment"].(object); ok {
 				comment["body"] = "/soulcaster status"
 			}
+			if review, ok := payload["review"].(object); ok {
+				review["state"] = "changes_requested"
+			}
+			if suite, ok := payload["check_suite"].(object); ok {
+				suite["conclusion"], suite["head_branch"] = "failure", branch
+			}
 			got := h.deliver(event, fmt.Sprintf("e-%d", i), payload)
 			effects[got]++
 			action, _ := payload["action"].(string)
@@ -340,13 +348,25 @@ func TestRealPayloads(t *testing.T) {
 				if action == "created" {
 					want = 200
 				}
+			case "pull_request":
+				if slices.Contains([]string{"closed", "reopened", "synchronize", "edited", "converted_to_draft", "ready_for_review"}, action) {
+					want = 200
+				}
+			case "pull_request_review":
+				if action == "submitted" {
+					want = 200
+				}
+			case "check_suite":
+				if action == "completed" {
+					want = 200
+				}
 			}
 			if got != want {
 				t.Errorf("%s %s as ours: %d, want %d", event, action, got, want)
 			}
 		})
 	}
-	if effects[200] < 15 {
+	if effects[200] < 30 {
 		t.Errorf("effects %v: the payloads say less than they should", effects)
 	}
 }
@@ -387,11 +407,19 @@ func FuzzDeliveries(f *testing.F) {
 		}
 		f.Add(i, body)
 	}
+	for i, payload := range []object{pulled("closed"), reviewed("octocat", "changes_requested"), failed("failure")} {
+		body, err := json.Marshal(payload)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(4+i, body)
+	}
 	f.Add(0, []byte(`{"action":5}`))
 	f.Add(1, []byte(``))
 	f.Add(2, []byte(`[[[[`))
-	events := []string{"issues", "issue_comment", "installation", "installation_repositories"}
+	events := []string{"issues", "issue_comment", "installation", "installation_repositories", "pull_request", "pull_request_review", "check_suite"}
 	h := newHouse(f)
+	h.run(run.Proposed)
 	f.Fuzz(func(t *testing.T, n int, body []byte) {
 		event := events[uint(n)%uint(len(events))]
 		w := h.do(delivery(event, "d-1", body))

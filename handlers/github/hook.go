@@ -48,6 +48,12 @@ type Config struct {
 	// Wake is told the spaces in which work became due.
 	Wake func(spaces ...string)
 	Now  func() time.Time // time.Now if nil
+
+	// Review adds to the batch that a person asks for changes in the pull request of
+	// a run, and Checks that checks failed on a commit of its branch. Without runs
+	// they are nil, and such deliveries have no effect.
+	Review func(b *storage.Batch, pull int, review int64, by string)
+	Checks func(b *storage.Batch, runID, sha string)
 }
 
 // Projects finds the spaces that deliveries are about; [*project.Registry] does.
@@ -89,6 +95,9 @@ func New(cfg Config, projects Projects) (http.Handler, error) {
 		&installationRepositories{d},
 		&issues{d},
 		&issueComment{d},
+		&pullRequest{d},
+		&pullRequestReview{d, cfg.Review},
+		&checkSuite{d, cfg.Checks},
 	}
 	h := &hook{large: make(chan struct{}, largePlaces)}
 	for _, secret := range cfg.Secrets {

@@ -18,14 +18,12 @@ type issueComment struct{ door }
 
 func (*issueComment) Handles() []string { return []string{"issue_comment"} }
 
-// maxLine is how much of the line of a command is kept, in runes.
-const maxLine = 1000
-
 func (h *issueComment) Handle(ctx context.Context, event, id string, payload []byte) error {
 	p, err := decode[struct {
 		about
 		Issue struct {
-			Number int `json:"number"`
+			Number int             `json:"number"`
+			Pull   json.RawMessage `json:"pull_request"` // of an issue that is a pull request
 		} `json:"issue"`
 		Comment struct {
 			ID        int64     `json:"id"`
@@ -50,15 +48,16 @@ func (h *issueComment) Handle(ctx context.Context, event, id string, payload []b
 	case c.User.Type != "User" || p.Sender.Type != "User" || p.Sender.Login != c.User.Login:
 		// Bots can be talked into things, and quote each other without end.
 		return nothing(ctx, "only people give commands")
-	case len(c.Through) > 0 && string(c.Through) != "null":
+	case given(c.Through):
 		return nothing(ctx, "an App wrote it for a person")
 	}
-	line := command.FirstLine(c.Body)
-	if runes := []rune(line); len(runes) > maxLine {
-		line = string(runes[:maxLine])
-	}
-	if _, r := command.Parse(line); r.Kind == command.Ignore {
+	line, rest := command.Split(c.Body)
+	line, rest = head(line), head(rest)
+	switch said, r := command.Parse(line); {
+	case r.Kind == command.Ignore:
 		return nothing(ctx, "it is no command")
+	case said.Max != command.Free:
+		rest = "" // it is not for us
 	}
 	return h.inProject(ctx, event, p.about, func(ctx context.Context, space storage.Space) error {
 		if c.ID <= 0 || p.Issue.Number <= 0 {
@@ -70,11 +69,24 @@ func (h *issueComment) Handle(ctx context.Context, event, id string, payload []b
 				ID:        c.ID,
 				Number:    p.Issue.Number,
 				Author:    c.User.Login,
+				Pull:      given(p.Issue.Pull),
 				Line:      line,
+				Rest:      rest,
 				URL:       c.URL,
 				CreatedAt: c.CreatedAt,
 				RequestID: handlers.RequestID(ctx),
 			})
 		})
 	})
+}
+
+// given reports whether a value stands in a payload.
+func given(v json.RawMessage) bool { return len(v) > 0 && string(v) != "null" }
+
+// head is as much of a text as is kept.
+func head(s string) string {
+	if runes := []rune(s); len(runes) > command.MaxText {
+		return string(runes[:command.MaxText])
+	}
+	return s
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 
+	"github.com/soulcaster/soulcaster/engine/fix/run"
 	"github.com/soulcaster/soulcaster/engine/issue"
 	"github.com/soulcaster/soulcaster/engine/storage"
 	"github.com/soulcaster/soulcaster/engine/work"
@@ -41,8 +42,18 @@ func (h *issues) Handle(ctx context.Context, event, id string, payload []byte) e
 		if cluster == "" {
 			return nothing(ctx, "the issue is none of ours")
 		}
+		r, _, err := run.Of(ctx, space, cluster)
+		if err != nil {
+			return err
+		}
 		return h.take(ctx, space, event, p.Action, id, func(b *storage.Batch) {
 			work.Add(b, issue.LookWork(cluster))
+			switch p.Action {
+			case "closed", "deleted", "transferred":
+				if r != nil && r.State.Alive() {
+					work.Add(b, run.Work(r.ID)) // it may have lost what it was for
+				}
+			}
 		})
 	})
 }
