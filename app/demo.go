@@ -81,24 +81,34 @@ func demo(ctx context.Context, e *environment, args []string) error {
 		return err
 	}
 	defer db.Close()
-	log := newLog(e.err)
-	app, err := assemble(ctx, cfg, db, bell, exclusive, nil, mode{preview: true, demo: true},
-		log.Level(zerolog.WarnLevel)) // a line for every sample would bury the address
+	log := newLog(e.err).Level(zerolog.WarnLevel) // a line for every sample would bury the address
+	running, stop := context.WithCancel(ctx)
+	defer stop()
+	address := "http://" + listener.Addr().String()
+	m := mode{preview: true, address: address}
+	if m.sample, err = newSampleRepository(ctx, folder); err != nil {
+		return err
+	}
+	if cfg.Model.URL, err = serveAround(running, m.sample, log); err != nil {
+		return err
+	}
+	app, err := assemble(ctx, cfg, db, bell, exclusive, nil, m, log)
 	if err != nil {
 		return err
 	}
 
-	address := "http://" + listener.Addr().String()
-	running, stop := context.WithCancel(ctx)
-	defer stop()
 	loaded := make(chan error, 1)
 	go func() {
+		page := ""
 		err := loadSamples(running, address, secret)
 		if err == nil {
 			err = settled(running, db)
 		}
 		if err == nil {
-			fmt.Fprintf(e.out, "open %s\n", address)
+			page, err = demoFix(running, db, app.runs)
+		}
+		if err == nil {
+			fmt.Fprintf(e.out, "open %s\nthe agent's fix, by a scripted model: %s%s\n", address, address, page)
 		} else {
 			stop()
 		}
@@ -186,6 +196,9 @@ func demoConfig(folder, secret string) (*config.Config, error) {
 		"SOULCASTER_STORE=bolt:" + filepath.Join(folder, "soulcaster.db"),
 		"SOULCASTER_SECRET_KEY=" + base64.StdEncoding.EncodeToString(key),
 		"SOULCASTER_CONFIG=" + file,
+		"SOULCASTER_LAUNCHER=local",
+		"SOULCASTER_MODEL_URL=http://127.0.0.1", // the address comes when it listens
+		"SOULCASTER_MODEL=scripted",
 	})
 }
 

@@ -55,6 +55,9 @@ func doctor(ctx context.Context, e *environment, args []string) error {
 	if err == nil {
 		tell(checkStore(ctx, cfg))
 		tell(checkModel(ctx, cfg))
+		for _, f := range checkAgent(ctx, cfg) {
+			tell(f)
+		}
 	}
 	for _, f := range checkGitHub(ctx, cfg) {
 		tell(f)
@@ -145,18 +148,19 @@ func checkGitHub(ctx context.Context, cfg *config.Config) []finding {
 	if err != nil {
 		return []finding{{what: "GitHub App", err: err, todo: "can this machine reach GITHUB_V3_API_URL: name resolution, proxy, firewall?"}}
 	}
+	fix := cfg.Launcher.Kind != config.LauncherNone
 	found := []finding{
 		{what: "GitHub App", note: id.Slug},
-		{what: "permissions of the App", err: lacks(id.Permissions), todo: "add them on the App's page; each installation has to accept the change"},
-		{what: "events of the App", err: deaf(id.Events), todo: "subscribe to them on the App's page"},
+		{what: "permissions of the App", err: lacks(id.Permissions, fix), todo: "add them on the App's page; each installation has to accept the change"},
+		{what: "events of the App", err: deaf(id.Events, fix), todo: "subscribe to them on the App's page"},
 	}
 	for _, in := range cfg.Installations {
-		found = append(found, checkInstallation(ctx, host, in)...)
+		found = append(found, checkInstallation(ctx, host, in, fix)...)
 	}
 	return found
 }
 
-func checkInstallation(ctx context.Context, host *github.App, in config.Installation) []finding {
+func checkInstallation(ctx context.Context, host *github.App, in config.Installation, fix bool) []finding {
 	what := fmt.Sprintf("installation %d", in.ID)
 	seen, err := host.Installation(ctx, in.ID)
 	switch {
@@ -165,7 +169,7 @@ func checkInstallation(ctx context.Context, host *github.App, in config.Installa
 	case seen.Suspended:
 		return []finding{{what: what, err: errors.New("it is suspended"), todo: "whoever suspended it can resume it on the installation's page"}}
 	}
-	found := []finding{{what: what, err: lacks(seen.Permissions), note: "on " + seen.Account, todo: "somebody has to accept the App's new permissions there"}}
+	found := []finding{{what: what, err: lacks(seen.Permissions, fix), note: "on " + seen.Account, todo: "somebody has to accept the App's new permissions there"}}
 	if seen.Permissions["contents"] == "" {
 		found = append(found, finding{what: what, note: "contents: read is not granted, so private repositories have no say through " +
 			upkeep.PolicyPath + "; the server's file speaks for them"})
@@ -204,14 +208,20 @@ func repositories(in config.Installation) []string {
 	return slices.Sorted(maps.Keys(names))
 }
 
-// lacks names the permissions that are missing for keeping issues.
-func lacks(have map[string]string) error {
+// lacks names the permissions that are missing for keeping issues and, if the agent
+// can be started, for proposing fixes.
+func lacks(have map[string]string, fix bool) error {
 	var missing []string
-	if have["issues"] != "write" {
-		missing = append(missing, "issues: write")
-	}
-	if have["metadata"] == "" {
-		missing = append(missing, "metadata: read")
+	for _, want := range []struct {
+		name, level string
+		fix         bool
+	}{
+		{"issues", "write", false}, {"metadata", "read", false},
+		{"contents", "write", true}, {"pull_requests", "write", true}, {"checks", "read", true},
+	} {
+		if has := have[want.name]; has != "write" && has != want.level && (fix || !want.fix) {
+			missing = append(missing, want.name+": "+want.level)
+		}
 	}
 	if len(missing) > 0 {
 		return fmt.Errorf("missing: %s", strings.Join(missing, ", "))
@@ -220,9 +230,13 @@ func lacks(have map[string]string) error {
 }
 
 // deaf names the events that the App does not hear.
-func deaf(events []string) error {
+func deaf(events []string, fix bool) error {
+	wanted := []string{"issues", "issue_comment"}
+	if fix {
+		wanted = append(wanted, "pull_request", "pull_request_review", "check_suite")
+	}
 	var missing []string
-	for _, e := range []string{"issues", "issue_comment"} {
+	for _, e := range wanted {
 		if !slices.Contains(events, e) {
 			missing = append(missing, e)
 		}

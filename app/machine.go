@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -18,6 +19,10 @@ import (
 	"github.com/soulcaster/soulcaster/engine/embed"
 	"github.com/soulcaster/soulcaster/engine/embed/gemini"
 	"github.com/soulcaster/soulcaster/engine/embed/lexical"
+	"github.com/soulcaster/soulcaster/engine/fix"
+	"github.com/soulcaster/soulcaster/engine/fix/model"
+	"github.com/soulcaster/soulcaster/engine/fix/publish"
+	"github.com/soulcaster/soulcaster/engine/fix/session"
 	"github.com/soulcaster/soulcaster/engine/github"
 	"github.com/soulcaster/soulcaster/engine/intake"
 	"github.com/soulcaster/soulcaster/engine/issue"
@@ -32,6 +37,7 @@ import (
 	"github.com/soulcaster/soulcaster/engine/upkeep"
 	"github.com/soulcaster/soulcaster/engine/work"
 	"github.com/soulcaster/soulcaster/handlers"
+	handleagent "github.com/soulcaster/soulcaster/handlers/agent"
 	handlegithub "github.com/soulcaster/soulcaster/handlers/github"
 	"github.com/soulcaster/soulcaster/handlers/ingest"
 	"github.com/soulcaster/soulcaster/handlers/web"
@@ -40,16 +46,19 @@ import (
 // machine is the app, put together: the store, the parts in the order in which
 // feedback passes through them, and the routes.
 type machine struct {
-	db      storage.DB
-	queue   *work.Queue
-	handler http.Handler
-	metrics http.Handler
+	db       storage.DB
+	queue    *work.Queue
+	handler  http.Handler
+	metrics  http.Handler
+	runs     *fix.Runs // nil in a preview
+	launcher launcher
 }
 
 // mode says what the app may do outside.
 type mode struct {
-	preview bool // nothing is written to GitHub
-	demo    bool // preview, with sample feedback
+	preview bool              // nothing is written to GitHub
+	sample  *sampleRepository // preview, with sample feedback: the demo
+	address string            // at which an agent on this machine reaches the app
 }
 
 // openStore opens the store that the settings name, and says whether it belongs
@@ -111,6 +120,7 @@ func claim(ctx context.Context, app storage.Space, live bool) error {
 // assemble builds the app on an open store. host is nil in preview.
 func assemble(ctx context.Context, cfg *config.Config, db storage.DB, bell storage.Bell, exclusive bool, host *github.App, m mode, log zerolog.Logger) (*machine, error) {
 	now := time.Now
+	made := &machine{db: db}
 	app, err := db.Create(ctx, project.AppSpace)
 	if err != nil {
 		return nil, fmt.Errorf("open the app's space: %w", err)
@@ -130,11 +140,11 @@ func assemble(ctx context.Context, cfg *config.Config, db storage.DB, bell stora
 	queue := work.New(db, bell, work.Options{Exclusive: exclusive, Log: log, Drain: drainWork})
 	actions := action.New(action.Options{Hook: faults})
 
-	embedder, model, err := models(ctx, cfg)
+	embedder, language, err := models(ctx, cfg)
 	if err != nil {
 		return nil, err
 	}
-	sameProblem, isChatter := judges(model)
+	sameProblem, isChatter := judges(language)
 
 	// Feedback comes in, …
 	taker := intake.New(projects, issue.Standings{}, queue.Wake, now)
@@ -160,12 +170,39 @@ func assemble(ctx context.Context, cfg *config.Config, db storage.DB, bell stora
 	ingest.New(sources, taker, func(installation int64, author string) string {
 		return keys.Hash(secret.Authors, project.InstallationSpace(installation), author)
 	}, now).Register(mux)
+	// … that the agent can be asked to fix, …
+	if in := fixing(host, m); in != nil {
+		if made.launcher, err = newLauncher(ctx, cfg, m, log); err != nil {
+			return nil, err
+		}
+		claims := func(space, text string) string { return keys.Hash(secret.Claims, space, text) }
+		publisher, err := publish.New(in, actions, mac, publish.Limits())
+		if err != nil {
+			return nil, err
+		}
+		made.runs = fix.New(fix.Config{
+			App: app, Projects: projects, Host: in, Problems: keeper, Publisher: publisher, Launcher: made.launcher.Launcher,
+			Log: actions, Caps: caps(cfg), AgentURL: cmp.Or(cfg.PublicURL, m.address), Marker: mac, Claims: claims, Wake: queue.Wake, Now: now,
+		})
+		made.runs.Register(queue)
+		var asked *model.Gateway
+		if cfg.Model.URL != "" {
+			if asked, err = gateway(cfg); err != nil {
+				return nil, err
+			}
+		}
+		handleagent.New(sessions(session.Config{
+			App: app, Projects: projects, Mac: claims, Tokens: in, Tasks: made.launcher.tasks,
+			CloneURL: cloneURL(cfg, m), RevokeURL: revokeURL(cfg, m), Wake: queue.Wake, Now: now,
+		}, cfg), asked, now).Register(mux)
+	}
 	if host != nil {
-		// … which people talk to.
-		worker := command.NewWorker(host, projects, actions, mac, queue.Wake, now)
+		// … and all of which people talk to.
+		worker := command.NewWorker(host, made.runs, projects, actions, mac, queue.Wake, now)
 		queue.Handle("command", worker.Handle)
 		hook, err := handlegithub.New(handlegithub.Config{
 			Secrets: reveal(cfg.GitHub.WebhookSecrets), Wake: queue.Wake, Now: now,
+			Review: fix.NoteReview, Checks: fix.NoteChecks,
 		}, projects)
 		if err != nil {
 			return nil, err
@@ -173,7 +210,7 @@ func assemble(ctx context.Context, cfg *config.Config, db storage.DB, bell stora
 		mux.Handle(handlegithub.Route, hook)
 	}
 	pages, err := web.New(web.Config{
-		Preview: m.preview, Demo: m.demo, AdminToken: cfg.AdminToken.Reveal(), Installations: installations(cfg),
+		Preview: m.preview, Demo: m.sample != nil, AdminToken: cfg.AdminToken.Reveal(), Installations: installations(cfg),
 	}, projects, actions, now)
 	if err != nil {
 		return nil, err
@@ -187,11 +224,22 @@ func assemble(ctx context.Context, cfg *config.Config, db storage.DB, bell stora
 		}
 	}
 	registry := newMetrics(db, queue)
-	return &machine{
-		db: db, queue: queue,
-		handler: handlers.Observe(log, registry.count, handlers.Exact(mux)),
-		metrics: registry.handler(),
-	}, nil
+	made.queue = queue
+	made.handler = handlers.Observe(log, registry.count, handlers.Exact(mux))
+	made.metrics = registry.handler()
+	return made, nil
+}
+
+// fixing is where the repositories are that the agent works on; nil in a preview,
+// in which nobody can ask for it.
+func fixing(host *github.App, m mode) fixHost {
+	switch {
+	case host != nil:
+		return host
+	case m.sample != nil:
+		return m.sample
+	}
+	return nil
 }
 
 // install makes the space of an installation that the settings name, and makes

@@ -39,6 +39,15 @@ func usagef(format string, args ...any) error {
 	return &usageError{fmt.Errorf(format, args...)}
 }
 
+// statusError ends the program with a status of its own.
+type statusError struct {
+	err    error
+	status int
+}
+
+func (e *statusError) Error() string { return e.err.Error() }
+func (e *statusError) Unwrap() error { return e.err }
+
 // environment is what a command may use of the outside.
 type environment struct {
 	env    []string // KEY=value
@@ -48,7 +57,8 @@ type environment struct {
 	caller string    // how the program was called
 }
 
-// subcommand is one command of the program. Its synopsis and summary are the help.
+// subcommand is one command of the program. Its synopsis and summary are the help;
+// one without a summary is for the program itself to call.
 type subcommand struct {
 	name     string
 	synopsis string
@@ -62,7 +72,9 @@ func commands() []subcommand {
 		{"demo", "demo [--port N]", "try it: a preview with sample feedback in a new temporary folder", demo},
 		{"cluster", "cluster [flags] FILE…", "group the reports of JSONL or CSV files (- is standard input)", clusterFiles},
 		{"doctor", "doctor", "check every setting and credential against the real services", doctor},
+		{"agent", "agent", "what runs in the coding agent's container; the app starts it", runAgent},
 		{"version", "version", "print version, commit, Go, embedder and store format", version},
+		{name: standInCommand, run: standIn},
 	}
 }
 
@@ -96,6 +108,7 @@ func run(ctx context.Context, e *environment, args []string) int {
 		}
 		err := c.run(ctx, e, args[1:])
 		var usage *usageError
+		var status *statusError
 		switch {
 		case err == nil:
 			return exitDone
@@ -104,6 +117,9 @@ func run(ctx context.Context, e *environment, args []string) int {
 		case errors.As(err, &usage):
 			fmt.Fprintf(e.err, "soulcaster %s: %v\n", c.name, err)
 			return exitUsage
+		case errors.As(err, &status):
+			fmt.Fprintf(e.err, "soulcaster %s: %v\n", c.name, err)
+			return status.status
 		default:
 			fmt.Fprintf(e.err, "soulcaster %s: %v\n", c.name, err)
 			return exitFailed
@@ -117,7 +133,9 @@ func run(ctx context.Context, e *environment, args []string) int {
 func help(w io.Writer) {
 	fmt.Fprint(w, "Soulcaster turns scattered feedback into one GitHub issue per problem.\n\nUsage: soulcaster COMMAND (serve, if none is given)\n\n")
 	for _, c := range commands() {
-		fmt.Fprintf(w, "  %-24s %s\n", c.synopsis, c.summary)
+		if c.summary != "" {
+			fmt.Fprintf(w, "  %-24s %s\n", c.synopsis, c.summary)
+		}
 	}
 	fmt.Fprint(w, "\nsoulcaster COMMAND --help tells more. Settings are environment variables: see docs/configuration.md.\n"+
 		"Exit status: 0 done, 1 failed, 2 wrong usage or settings.\n")

@@ -69,6 +69,7 @@ func runApp(ctx context.Context, cfg *config.Config, host *github.App, m mode, l
 		return err
 	}
 	defer db.Close()
+	m.address = visible("", listener.Addr())
 	app, err := assemble(ctx, cfg, db, bell, exclusive, host, m, log)
 	if err != nil {
 		return err
@@ -82,6 +83,7 @@ func runApp(ctx context.Context, cfg *config.Config, host *github.App, m mode, l
 const (
 	drainRequests = 12 * time.Second
 	drainWork     = 12 * time.Second
+	drainTasks    = 4 * time.Second // of local agents, which cannot outlive the app
 )
 
 // run serves until ctx is done, then drains: no new requests, then no new work.
@@ -90,6 +92,11 @@ func (m *machine) run(ctx context.Context, listener, metricsListener net.Listene
 	defer stopWork()
 	worked := make(chan error, 1)
 	go func() { worked <- m.queue.Run(log.WithContext(working)) }()
+	told := make(chan struct{})
+	go func() {
+		defer close(told)
+		m.hear(working, log)
+	}()
 
 	front := newServer(m.handler, log)
 	back := newServer(m.metrics, log)
@@ -117,12 +124,34 @@ func (m *machine) run(ctx context.Context, listener, metricsListener net.Listene
 	if err := <-worked; err != nil && failed == nil && !errors.Is(err, context.Canceled) {
 		failed = fmt.Errorf("work: %w", err)
 	}
+	<-told
+	if m.launcher.close != nil {
+		closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTasks)
+		defer cancel()
+		m.launcher.close(closing)
+	}
 	back.Close()
 	if failed != nil && !errors.Is(failed, http.ErrServerClosed) {
 		return failed
 	}
 	log.Info().Msg("stopped")
 	return nil
+}
+
+// hear has tasks looked at when their launcher says that they changed, until ctx
+// ends.
+func (m *machine) hear(ctx context.Context, log zerolog.Logger) {
+	if m.launcher.events == nil {
+		return
+	}
+	err := m.launcher.events(ctx, func(...string) {
+		if err := m.runs.Hurry(ctx); err != nil && ctx.Err() == nil {
+			log.Warn().Err(err).Msg("a task changed, and the store is away; it is looked at later")
+		}
+	})
+	if ctx.Err() == nil {
+		log.Error().Err(err).Msg("the tasks' events are not heard any more; they are looked at all the same")
+	}
 }
 
 // newServer returns a server whose patience has limits. What net/http has to say,

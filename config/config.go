@@ -90,8 +90,8 @@ func Load(environ []string) (*Config, error) {
 	if path := env[fileSetting]; path != "" {
 		problems = append(problems, c.readFile(path, env)...)
 	}
-	problems = append(problems, c.checkLauncher()...)
 	c.Model.decide(c.Gemini)
+	problems = append(problems, c.checkLauncher()...)
 	c.warn(env)
 	return c, errors.Join(problems...)
 }

@@ -56,6 +56,10 @@ func (c *Config) checkLauncher() (problems []error) {
 				"use ecs, or set " + allowLocalSetting + "=true if that is meant"})
 		}
 	}
+	if l.Kind != LauncherNone && c.Model.URL == "" {
+		problems = append(problems, &Problem{launcherSetting, "has an agent started, and no model is there for it",
+			"set " + geminiSetting + ", or " + modelURLSetting + " and " + modelKeySetting})
+	}
 	return problems
 }
 

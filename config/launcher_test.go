@@ -8,7 +8,7 @@ import (
 )
 
 func TestLauncher(t *testing.T) {
-	ecs := []string{"SOULCASTER_LAUNCHER=ecs", "SOULCASTER_ECS_CLUSTER=soulcaster", "SOULCASTER_ECS_TASK_DEFINITION=soulcaster-agent",
+	ecs := []string{"GEMINI_API_KEY=g", "SOULCASTER_LAUNCHER=ecs", "SOULCASTER_ECS_CLUSTER=soulcaster", "SOULCASTER_ECS_TASK_DEFINITION=soulcaster-agent",
 		"SOULCASTER_ECS_SUBNETS=subnet-0a1b, subnet-2c3d", "SOULCASTER_ECS_SECURITY_GROUPS=sg-0f", "SOULCASTER_PUBLIC_URL=https://soulcaster.example.com"}
 	c, err := config.Load(ecs)
 	if err != nil {
@@ -23,9 +23,11 @@ func TestLauncher(t *testing.T) {
 	}{
 		{nil, ""},
 		{[]string{"SOULCASTER_LAUNCHER=docker"}, "SOULCASTER_LAUNCHER"},
-		{[]string{"SOULCASTER_LAUNCHER=local"}, ""},
-		{append([]string{"SOULCASTER_LAUNCHER=local"}, environ(app)...), "SOULCASTER_ALLOW_LOCAL_AGENT"},
-		{append([]string{"SOULCASTER_LAUNCHER=local", "SOULCASTER_ALLOW_LOCAL_AGENT=true"}, environ(app)...), ""},
+		{[]string{"SOULCASTER_LAUNCHER=local", "GEMINI_API_KEY=g"}, ""},
+		{[]string{"SOULCASTER_LAUNCHER=local", "SOULCASTER_MODEL_URL=http://127.0.0.1:9/v1"}, ""},
+		{[]string{"SOULCASTER_LAUNCHER=local"}, "no model"},
+		{append([]string{"SOULCASTER_LAUNCHER=local", "GEMINI_API_KEY=g"}, environ(app)...), "SOULCASTER_ALLOW_LOCAL_AGENT"},
+		{append([]string{"SOULCASTER_LAUNCHER=local", "GEMINI_API_KEY=g", "SOULCASTER_ALLOW_LOCAL_AGENT=true"}, environ(app)...), ""},
 		{append(ecs, "SOULCASTER_ECS_CLUSTER="), "SOULCASTER_ECS_CLUSTER"},
 		{append(ecs, "SOULCASTER_ECS_SUBNETS="), "SOULCASTER_ECS_SUBNETS"},
 		{append(ecs, "SOULCASTER_ECS_SUBNETS=sg-0a"), "SOULCASTER_ECS_SUBNETS"},

@@ -42,7 +42,7 @@ func defaultRuns() Runs {
 // runs reads the file's own `runs`.
 func (r *reader) runs(n ast.Node, to *Runs) {
 	r.fields(n, "runs", map[string]func(ast.Node){
-		"at_once": func(n ast.Node) { r.number(n, "runs.at_once", 0, 1000, &to.AtOnce) },
+		"at_once": func(n ast.Node) { r.number(n, "runs.at_once", 1, 1000, &to.AtOnce) },
 		"per_run": func(n ast.Node) {
 			r.fields(n, "runs.per_run", map[string]func(ast.Node){
 				"dollars":  func(n ast.Node) { r.number(n, "runs.per_run.dollars", 1, 1000, &to.PerRun.Dollars) },
@@ -57,10 +57,10 @@ func (r *reader) runs(n ast.Node, to *Runs) {
 // limits reads what one installation may do, over what holds already.
 func (r *reader) limits(n ast.Node, at string, to *RunLimits) {
 	r.fields(n, at, map[string]func(ast.Node){
-		"at_once":           func(n ast.Node) { r.number(n, at+".at_once", 0, 1000, &to.AtOnce) },
-		"per_day":           func(n ast.Node) { r.number(n, at+".per_day", 0, 100_000, &to.PerDay) },
-		"per_month":         func(n ast.Node) { r.number(n, at+".per_month", 0, 1_000_000, &to.PerMonth) },
-		"dollars_per_month": func(n ast.Node) { r.number(n, at+".dollars_per_month", 0, 1_000_000, &to.Dollars) },
+		"at_once":           func(n ast.Node) { r.number(n, at+".at_once", 1, 1000, &to.AtOnce) },
+		"per_day":           func(n ast.Node) { r.number(n, at+".per_day", 1, 100_000, &to.PerDay) },
+		"per_month":         func(n ast.Node) { r.number(n, at+".per_month", 1, 1_000_000, &to.PerMonth) },
+		"dollars_per_month": func(n ast.Node) { r.number(n, at+".dollars_per_month", 1, 1_000_000, &to.Dollars) },
 	})
 }
 

@@ -32,6 +32,7 @@ const (
 	subnetsSetting    = "SOULCASTER_ECS_SUBNETS"
 	groupsSetting     = "SOULCASTER_ECS_SECURITY_GROUPS"
 	modelURLSetting   = "SOULCASTER_MODEL_URL"
+	modelKeySetting   = "SOULCASTER_MODEL_KEY"
 	modelSetting      = "SOULCASTER_MODEL"
 )
 
@@ -131,6 +132,9 @@ var settings = [...]Setting{
 	{Group: "The agent", Name: allowLocalSetting, Default: "false",
 		Doc: "`true` allows `local` beside live GitHub credentials. What strangers wrote then steers a process on the app's own host, as the app's own user: for development only.",
 		set: func(c *Config, v string) error { return setFlag(&c.Launcher.AllowLocal, v) }},
+	{Group: "The agent", Name: "SOULCASTER_KILO",
+		Doc: "With `local`: path of the Kilo CLI, `kilo` in the `PATH` unless set. The agent's image brings its own.",
+		set: func(*Config, string) error { return nil }}, // read by the agent
 	{Group: "The agent", Name: clusterSetting,
 		Doc: "With `ecs`: name or ARN of the cluster.",
 		set: func(c *Config, v string) error { c.Launcher.Cluster = v; return nil }},
@@ -152,14 +156,14 @@ var settings = [...]Setting{
 	{Group: "The agent", Name: modelURLSetting, Default: "",
 		Doc: "The OpenAI-compatible API of the model that writes fixes, up to the part before `/chat/completions`. Unset, with a key: Gemini's, `" + DefaultModelURL + "`. The agent's container never talks to it: the app does.",
 		set: func(c *Config, v string) error { return setURL(c, modelURLSetting, &c.Model.URL, v) }},
-	{Group: "The agent", Name: "SOULCASTER_MODEL_KEY", Secret: true,
+	{Group: "The agent", Name: modelKeySetting, Secret: true,
 		Doc: "Its key. Unset: `" + geminiSetting + "`, for Gemini's address alone. It never leaves the app.",
 		set: func(c *Config, v string) error { c.Model.Key = Secret(v); return nil }},
 	{Group: "The agent", Name: modelSetting, Default: gemini.DefaultSummaryModel,
 		Doc: "The model's name there. No other is let through.",
 		set: func(c *Config, v string) error { return setModel(&c.Model.Name, v) }},
 	{Group: "The agent", Name: "SOULCASTER_MODEL_PRICE",
-		Doc: "What a million tokens cost, in US dollars: `INPUT/OUTPUT` or `INPUT/CACHED/OUTPUT`, as in `0.30/2.50`. Without it costs are told in tokens, and limits of money do not hold.",
+		Doc: "What a million tokens cost, in US dollars: `INPUT/OUTPUT` or `INPUT/CACHED/OUTPUT`, as in `0.30/2.50`. Unset, Google's list price counts for the models of Google's that this build knows; for others costs are told in tokens then, and limits of money do not hold.",
 		set: setPrice},
 	{Group: "The agent", Name: "SOULCASTER_MODEL_CONTEXT", Default: "200000",
 		Doc: "How many tokens the model takes at once. The agent sums up what it did before it gets there.",

@@ -59,7 +59,10 @@ func (p *Pages) project(ctx context.Context, space storage.Space, after string, 
 	if v.Dead, err = work.ListDead(ctx, space, "", perList); err != nil {
 		return v, err
 	}
-	v.Acts, err = p.acts(ctx, space)
+	if v.Runs, err = p.runs(ctx, space); err != nil {
+		return v, err
+	}
+	v.Acts, err = p.acts(ctx, space, "")
 	return v, err
 }
 
@@ -173,8 +176,9 @@ func waiting(ctx context.Context, space storage.Space) (titles []string, more bo
 	return titles, more, nil
 }
 
-func (p *Pages) acts(ctx context.Context, space storage.Space) ([]actView, error) {
-	entries, err := p.actions.List(ctx, space, "", "", perList)
+// acts is what was done lately for a subject, or for everything.
+func (p *Pages) acts(ctx context.Context, space storage.Space, subject string) ([]actView, error) {
+	entries, err := p.actions.List(ctx, space, subject, "", perList)
 	if err != nil {
 		return nil, err
 	}

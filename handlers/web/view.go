@@ -43,6 +43,7 @@ type projectView struct {
 	Waiting                []string
 	MoreWaiting            bool
 	Dead                   []work.Status // work that was given up
+	Runs                   []runLine     // the newest
 	Acts                   []actView
 }
 

@@ -36,17 +36,20 @@ type Pages struct {
 	actions  *action.Log
 	now      func() time.Time
 	page     *template.Template
+	runPage  *template.Template
 	markdown *markdown
 }
 
 // New returns the pages.
 func New(cfg Config, projects *project.Registry, actions *action.Log, now func() time.Time) (*Pages, error) {
 	p := &Pages{cfg: cfg, projects: projects, actions: actions, now: now, markdown: newMarkdown()}
-	page, err := template.New("page.html").Funcs(p.functions()).ParseFS(assets, "assets/page.html")
-	if err != nil {
-		return nil, fmt.Errorf("parse page: %w", err)
+	for name, to := range map[string]**template.Template{"page.html": &p.page, "run.html": &p.runPage} {
+		page, err := template.New(name).Funcs(p.functions()).ParseFS(assets, "assets/"+name)
+		if err != nil {
+			return nil, fmt.Errorf("parse %s: %w", name, err)
+		}
+		*to = page
 	}
-	p.page = page
 	return p, nil
 }
 
@@ -54,6 +57,7 @@ func New(cfg Config, projects *project.Registry, actions *action.Log, now func()
 // found.
 func (p *Pages) Register(mux *http.ServeMux) {
 	handlers.Handle(mux, http.MethodGet, "/{$}", p.guard(p.overview))
+	handlers.Handle(mux, http.MethodGet, "/runs/{installation}/{project}/{run}", p.guard(p.run))
 	handlers.Handle(mux, http.MethodGet, "/assets/style.css", p.guard(style))
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		handlers.Error(w, r, http.StatusNotFound, "there is nothing at this address")

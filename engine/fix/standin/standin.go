@@ -29,7 +29,7 @@ const (
 
 // Coder is one run of the stand-in.
 type Coder struct {
-	Args []string  // as Kilo gets them: run --auto --format json -m soul/MODEL
+	Args []string  // as Kilo gets them: run --auto --format json -m PROVIDER/MODEL
 	Env  []string  // KILO_CONFIG names the configuration
 	Dir  string    // the work tree
 	In   io.Reader // the prompt
@@ -47,7 +47,7 @@ func (c Coder) Run(ctx context.Context) error {
 		}
 	}
 	if model == "" {
-		return errors.New("stand-in: no model: want -m soul/MODEL")
+		return errors.New("no model: want -m PROVIDER/MODEL")
 	}
 	url, key, err := c.endpoint()
 	if err != nil {
@@ -86,7 +86,7 @@ func (c Coder) Run(ctx context.Context) error {
 			return nil
 		}
 	}
-	return fmt.Errorf("stand-in: more than %d turns", maxTurns)
+	return fmt.Errorf("more than %d turns", maxTurns)
 }
 
 // endpoint reads from Kilo's configuration where the model is.
@@ -107,11 +107,12 @@ func (c Coder) endpoint() (url, key string, err error) {
 	if err := json.Unmarshal(data, &config); err != nil {
 		return "", "", fmt.Errorf("read KILO_CONFIG: %w", err)
 	}
-	o := config.Provider["soul"].Options
-	if o.BaseURL == "" {
-		return "", "", errors.New("KILO_CONFIG names no provider soul")
+	for _, p := range config.Provider {
+		if p.Options.BaseURL != "" {
+			return c.expand(p.Options.BaseURL), c.expand(p.Options.APIKey), nil
+		}
 	}
-	return c.expand(o.BaseURL), c.expand(o.APIKey), nil
+	return "", "", errors.New("KILO_CONFIG names no provider")
 }
 
 // expand puts a variable in the place of {env:NAME}.
@@ -231,11 +232,14 @@ func read(stream io.Reader) (a answer, u usage, err error) {
 		for _, c := range chunk.Choices {
 			a.text += c.Delta.Content
 			for _, piece := range c.Delta.ToolCalls {
-				index := 0
+				// Gemini numbers no calls: there, one that has an id is another one.
+				index := max(0, len(order)-1)
 				if raw, ok := piece["index"]; ok {
 					if err := json.Unmarshal(raw, &index); err != nil {
 						return a, u, fmt.Errorf("read the model's answer: %w", err)
 					}
+				} else if _, ok := piece["id"]; ok {
+					index = len(order)
 				}
 				if calls[index] == nil {
 					calls[index], arguments[index] = map[string]json.RawMessage{}, new(strings.Builder)
