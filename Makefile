@@ -25,6 +25,7 @@ test: ## every test, with the race detector; installs what the tests need
 e2e: build app/e2e/node_modules/.package-lock.json ## the built binary against a GitHub on loopback; what is deployed
 	deploy/test/install
 	deploy/aws/check
+	deploy/agent/try
 	go test -race -count=1 ./deploy/proxy
 	go test -race -count=1 -tags e2e -parallel 12 -timeout 20m ./app/e2e/...
 
