@@ -3,32 +3,32 @@ module github.com/soulcaster/soulcaster
 go 1.26.0
 
 require (
-	github.com/aws/aws-sdk-go-v2 v1.47.7
-	github.com/aws/aws-sdk-go-v2/config v1.33.15
-	github.com/aws/aws-sdk-go-v2/service/ecs v1.104.1
-	github.com/aws/aws-sdk-go-v2/service/sqs v1.52.10
-	github.com/aws/smithy-go v1.28.8
-	github.com/aymanbagabas/go-udiff v0.3.1
-	github.com/bmatcuk/doublestar/v4 v4.10.4
-	github.com/bradleyfalzon/ghinstallation/v2 v2.12.0
-	github.com/goccy/go-yaml v1.19.2
-	github.com/golang-jwt/jwt/v4 v4.5.2
-	github.com/google/go-github/v66 v66.0.0
-	github.com/kljensen/snowball v0.10.0
-	github.com/microcosm-cc/bluemonday v1.0.27
-	github.com/palantir/go-githubapp v0.30.0
-	github.com/prometheus/client_golang v1.24.0
-	github.com/redis/go-redis/v9 v9.23.0
-	github.com/rs/zerolog v1.35.1
-	github.com/schollz/progressbar/v3 v3.19.1
-	github.com/yuin/goldmark v1.8.7
-	github.com/zricethezav/gitleaks/v8 v8.30.1
-	go.etcd.io/bbolt v1.5.0
-	go.uber.org/goleak v1.3.0
-	golang.org/x/net v0.59.0
-	golang.org/x/sys v0.49.0
-	golang.org/x/term v0.47.0
-	google.golang.org/genai v1.77.0
+	github.com/aws/aws-sdk-go-v2 v1.47.7 // starts the agent on ECS
+	github.com/aws/aws-sdk-go-v2/config v1.33.15 // region and credentials, as AWS's own tools find them
+	github.com/aws/aws-sdk-go-v2/service/ecs v1.104.1 // starts the agent on ECS
+	github.com/aws/aws-sdk-go-v2/service/sqs v1.52.10 // hears of tasks that ended
+	github.com/aws/smithy-go v1.28.8 // errors of the AWS SDK
+	github.com/aymanbagabas/go-udiff v0.3.1 // shows a change on the page of a run
+	github.com/bmatcuk/doublestar/v4 v4.10.4 // patterns with ** in fix.paths
+	github.com/bradleyfalzon/ghinstallation/v2 v2.12.0 // tokens of installations
+	github.com/goccy/go-yaml v1.19.2 // YAML with the lines of its errors
+	github.com/golang-jwt/jwt/v4 v4.5.2 // reads the App's private key
+	github.com/google/go-github/v66 v66.0.0 // GitHub's API; the version that go-githubapp speaks
+	github.com/kljensen/snowball v0.10.0 // stems of words for the embedded embedder
+	github.com/microcosm-cc/bluemonday v1.0.27 // sanitises what the page shows of Markdown
+	github.com/palantir/go-githubapp v0.30.0 // GitHub App: deliveries, clients
+	github.com/prometheus/client_golang v1.24.0 // /metrics
+	github.com/redis/go-redis/v9 v9.23.0 // the store for several processes
+	github.com/rs/zerolog v1.35.1 // the log
+	github.com/schollz/progressbar/v3 v3.19.1 // progress of the cluster command
+	github.com/yuin/goldmark v1.8.7 // Markdown as GitHub shows it, roughly
+	github.com/zricethezav/gitleaks/v8 v8.30.1 // finds secrets in what the agent changed
+	go.etcd.io/bbolt v1.5.0 // the embedded store
+	go.uber.org/goleak v1.3.0 // no goroutine outlives its test
+	golang.org/x/net v0.59.0 // parses HTML in tests
+	golang.org/x/sys v0.49.0 // process groups and limits of the agent
+	golang.org/x/term v0.47.0 // is there a terminal for progress?
+	google.golang.org/genai v1.77.0 // Gemini
 )
 
 require (
