@@ -81,7 +81,8 @@ func demo(ctx context.Context, e *environment, args []string) error {
 		return err
 	}
 	defer db.Close()
-	log := newLog(e.err).Level(zerolog.WarnLevel) // a line for every sample would bury the address
+	log := newLog(e.err)
+	quiet := log.Level(zerolog.WarnLevel) // a line for every sample would bury the address
 	running, stop := context.WithCancel(ctx)
 	defer stop()
 	address := "http://" + listener.Addr().String()
@@ -89,10 +90,13 @@ func demo(ctx context.Context, e *environment, args []string) error {
 	if m.sample, err = newSampleRepository(ctx, folder); err != nil {
 		return err
 	}
-	if cfg.Model.URL, err = serveAround(running, m.sample, log); err != nil {
+	if m.sample.program, err = demoProgram(folder); err != nil {
+		return fmt.Errorf("put the demo's agent where it can be run: %w", err)
+	}
+	if cfg.Model.URL, err = serveAround(running, m.sample, quiet); err != nil {
 		return err
 	}
-	app, err := assemble(ctx, cfg, db, bell, exclusive, nil, m, log)
+	app, err := assemble(ctx, cfg, db, bell, exclusive, nil, m, quiet)
 	if err != nil {
 		return err
 	}

@@ -29,8 +29,9 @@ var shop embed.FS
 // demo's folder, that can be read. Nothing is ever written to it: the demo is a
 // preview.
 type sampleRepository struct {
-	dir string
-	url string // where it is cloned from
+	dir     string
+	url     string // where it is cloned from
+	program string // that plays the agent
 }
 
 // errSample is what the demo's GitHub answers to what a preview does not do.

@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
+	"os"
 	"path/filepath"
 	"strings"
 	"time"
@@ -65,6 +67,27 @@ func serveAround(ctx context.Context, sample *sampleRepository, log zerolog.Logg
 	address := "http://" + listener.Addr().String()
 	sample.url = address + "/" + filepath.Base(sample.dir)
 	return address + "/v1", nil
+}
+
+// demoProgram is this program, where the user that the agent's coder is can run it:
+// as root it may lie where nobody else looks.
+func demoProgram(folder string) (string, error) {
+	self, err := os.Executable()
+	if err != nil || os.Geteuid() != 0 {
+		return self, err
+	}
+	from, err := os.Open(self)
+	if err != nil {
+		return "", err
+	}
+	defer from.Close()
+	path := filepath.Join(folder, "soulcaster")
+	to, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o755)
+	if err != nil {
+		return "", err
+	}
+	_, err = io.Copy(to, from)
+	return path, errors.Join(err, to.Close(), os.Chmod(folder, 0o711))
 }
 
 // demoBug is in the title of the problem that the demo has fixed.

@@ -61,7 +61,7 @@ func newLauncher(ctx context.Context, cfg *config.Config, m mode, log zerolog.Lo
 		}
 		command := []string{self, "agent"}
 		if m.sample != nil {
-			command = append(command, "--stand-in")
+			command = []string{m.sample.program, "agent", "--stand-in"}
 		}
 		here, err := local.New(local.Config{Command: command, Env: []string{"SOULCASTER_KILO", "SOULCASTER_CODER"}, Log: log})
 		if err != nil {

@@ -28,6 +28,14 @@ type program struct {
 	status chan int
 }
 
+// TestMain lets the test's own program be the agent that a demo in it starts.
+func TestMain(m *testing.M) {
+	if len(os.Args) > 1 && (os.Args[1] == "agent" || os.Args[1] == standInCommand) {
+		main()
+	}
+	os.Exit(m.Run())
+}
+
 // start runs the program with nothing in its environment but env.
 func start(t *testing.T, env []string, args ...string) *program {
 	t.Helper()
@@ -176,7 +184,8 @@ func TestDemo(t *testing.T) {
 	folder := t.TempDir()
 	t.Setenv("TMPDIR", folder)
 	p := start(t, []string{"GITHUB_APP_INTEGRATION_ID=12", "SOULCASTER_STORE=nonsense"}, "demo") // it takes nothing from its environment
-	line, err := bufio.NewReader(p.out).ReadString('\n')
+	said := bufio.NewReader(p.out)
+	line, err := said.ReadString('\n')
 	if err != nil {
 		t.Fatalf("%v:\n%s", err, p.logged())
 	}
@@ -191,11 +200,25 @@ func TestDemo(t *testing.T) {
 	if status, body := fetch(t, address+"/readyz"); status != 200 || strings.TrimSpace(body) != `{"status":"ok","checks":{"store":"ok","workers":"ok"}}` {
 		t.Errorf("readyz: %d %s", status, body)
 	}
+	line, err = said.ReadString('\n')
+	about, run, ok := strings.Cut(strings.TrimSpace(line), ": ")
+	if err != nil || !ok || about != "the agent's fix, by a scripted model" {
+		t.Fatalf("it says %q (%v)", line, err)
+	}
+	status, page = fetch(t, run)
+	for _, part := range []string{"The model is scripted.", ">proposed<", "The pull request that would be opened", "&#43;  if (!cart) {", "run.status"} {
+		if status != 200 || !strings.Contains(page, part) {
+			t.Errorf("the page of the run (%d) lacks %q", status, part)
+		}
+	}
+	if t.Failed() {
+		t.Log(page)
+	}
 	p.stop()
 	if status := p.wait(); status != 0 {
 		t.Errorf("it ended with %d:\n%s", status, p.logged())
 	}
-	if rest, err := io.ReadAll(p.out); err != nil || len(rest) > 0 {
+	if rest, err := io.ReadAll(said); err != nil || len(rest) > 0 {
 		t.Errorf("it also says %q (%v)", rest, err)
 	}
 	if left, err := os.ReadDir(folder); err != nil || len(left) > 0 {
