@@ -224,6 +224,9 @@ func assemble(ctx context.Context, cfg *config.Config, db storage.DB, bell stora
 		}
 	}
 	registry := newMetrics(db, queue)
+	if made.runs != nil {
+		registry.watchRuns(made.runs.Load)
+	}
 	made.queue = queue
 	made.handler = handlers.Observe(log, registry.count, handlers.Exact(mux))
 	made.metrics = registry.handler()

@@ -53,6 +53,32 @@ func newMetrics(db storage.DB, queue *work.Queue) *metrics {
 	return m
 }
 
+// runsGauge tells how many rounds of the agent go on and how many wait, whenever it
+// is asked. While the store is away there is nothing to tell.
+type runsGauge struct {
+	load func(ctx context.Context) (busy, waiting int, err error)
+	desc *prometheus.Desc
+}
+
+// watchRuns adds the runs to the metrics.
+func (m *metrics) watchRuns(load func(ctx context.Context) (busy, waiting int, err error)) {
+	m.registry.MustRegister(&runsGauge{load, prometheus.NewDesc("soulcaster_runs",
+		"Rounds of the agent that go on, and that wait for a place; counted up to a thousand.", []string{"state"}, nil)})
+}
+
+func (g *runsGauge) Describe(to chan<- *prometheus.Desc) { to <- g.desc }
+
+func (g *runsGauge) Collect(to chan<- prometheus.Metric) {
+	ctx, cancel := context.WithTimeout(context.Background(), pingTimeout)
+	defer cancel()
+	busy, waiting, err := g.load(ctx)
+	if err != nil {
+		return
+	}
+	to <- prometheus.MustNewConstMetric(g.desc, prometheus.GaugeValue, float64(busy), "working")
+	to <- prometheus.MustNewConstMetric(g.desc, prometheus.GaugeValue, float64(waiting), "waiting")
+}
+
 // count counts an answer.
 func (m *metrics) count(route string, status int, took time.Duration) {
 	if route == "" {
