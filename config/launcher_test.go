@@ -83,7 +83,7 @@ func TestModel(t *testing.T) {
 }
 
 func TestLimitsOfRuns(t *testing.T) {
-	c, err := load(t, "installations: [{id: 1, runs: {at_once: 5}}, {id: 2}]\nruns: {at_once: 3, per_installation: {per_day: 7}}\n")
+	c, err := load(t, "installations: [{id: 1, runs: {at_once: 5}}, {id: 2}]\nruns: {at_once: 3, per_month: 9, per_installation: {per_day: 7}}\n")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -96,8 +96,8 @@ func TestLimitsOfRuns(t *testing.T) {
 			t.Errorf("installation %d: %v, want %v", id, got, want)
 		}
 	}
-	if c.Runs.AtOnce != 3 {
-		t.Errorf("%d at once over all", c.Runs.AtOnce)
+	if want := (config.RunLimits{AtOnce: 3, PerDay: 100, PerMonth: 9, Dollars: 500}); c.Runs.All != want {
+		t.Errorf("over all %v, want %v", c.Runs.All, want)
 	}
 	for _, bad := range []string{"runs: {at_once: -1}", "runs: {at_once: many}", "runs: {atonce: 1}", "runs: {per_run: {dollars: 0}}",
 		"installations: [{id: 1, runs: {dollars: 1}}]"} {

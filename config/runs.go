@@ -7,9 +7,9 @@ import (
 	"github.com/goccy/go-yaml/ast"
 )
 
-// Runs is how much the agent may do, over all installations.
+// Runs is how much the agent may do.
 type Runs struct {
-	AtOnce          int // runs that go on at the same time
+	All             RunLimits // over all installations
 	PerRun          RunBudget
 	PerInstallation RunLimits // where an installation's entry says nothing else
 }
@@ -21,10 +21,10 @@ type RunBudget struct {
 	Requests int
 }
 
-// RunLimits is how much the agent may do for one installation. Days and months
-// are those of UTC.
+// RunLimits is how much the agent may do for one installation, or for all of them.
+// Days and months are those of UTC.
 type RunLimits struct {
-	AtOnce   int
+	AtOnce   int // runs that go on at the same time
 	PerDay   int
 	PerMonth int
 	Dollars  int // a month, where the model's price is known
@@ -33,7 +33,7 @@ type RunLimits struct {
 // defaultRuns holds where the file says nothing.
 func defaultRuns() Runs {
 	return Runs{
-		AtOnce:          10,
+		All:             RunLimits{AtOnce: 10, PerDay: 100, PerMonth: 1000, Dollars: 500},
 		PerRun:          RunBudget{Dollars: 4, Tokens: 5_000_000, Requests: 300},
 		PerInstallation: RunLimits{AtOnce: 2, PerDay: 20, PerMonth: 200, Dollars: 100},
 	}
@@ -41,27 +41,36 @@ func defaultRuns() Runs {
 
 // runs reads the file's own `runs`.
 func (r *reader) runs(n ast.Node, to *Runs) {
-	r.fields(n, "runs", map[string]func(ast.Node){
-		"at_once": func(n ast.Node) { r.number(n, "runs.at_once", 1, 1000, &to.AtOnce) },
-		"per_run": func(n ast.Node) {
-			r.fields(n, "runs.per_run", map[string]func(ast.Node){
-				"dollars":  func(n ast.Node) { r.number(n, "runs.per_run.dollars", 1, 1000, &to.PerRun.Dollars) },
-				"tokens":   func(n ast.Node) { r.number(n, "runs.per_run.tokens", 1000, 1_000_000_000, &to.PerRun.Tokens) },
-				"requests": func(n ast.Node) { r.number(n, "runs.per_run.requests", 1, 100_000, &to.PerRun.Requests) },
-			})
-		},
-		"per_installation": func(n ast.Node) { r.limits(n, "runs.per_installation", &to.PerInstallation) },
-	})
+	keys := r.limitKeys("runs", &to.All)
+	keys["per_run"] = func(n ast.Node) {
+		r.fields(n, "runs.per_run", map[string]func(ast.Node){
+			"dollars":  func(n ast.Node) { r.number(n, "runs.per_run.dollars", 1, 1000, &to.PerRun.Dollars) },
+			"tokens":   func(n ast.Node) { r.number(n, "runs.per_run.tokens", 1000, 1_000_000_000, &to.PerRun.Tokens) },
+			"requests": func(n ast.Node) { r.number(n, "runs.per_run.requests", 1, 100_000, &to.PerRun.Requests) },
+		})
+	}
+	keys["per_installation"] = func(n ast.Node) { r.limits(n, "runs.per_installation", &to.PerInstallation) }
+	r.fields(n, "runs", keys)
 }
 
 // limits reads what one installation may do, over what holds already.
 func (r *reader) limits(n ast.Node, at string, to *RunLimits) {
-	r.fields(n, at, map[string]func(ast.Node){
-		"at_once":           func(n ast.Node) { r.number(n, at+".at_once", 1, 1000, &to.AtOnce) },
-		"per_day":           func(n ast.Node) { r.number(n, at+".per_day", 1, 100_000, &to.PerDay) },
-		"per_month":         func(n ast.Node) { r.number(n, at+".per_month", 1, 1_000_000, &to.PerMonth) },
-		"dollars_per_month": func(n ast.Node) { r.number(n, at+".dollars_per_month", 1, 1_000_000, &to.Dollars) },
-	})
+	r.fields(n, at, r.limitKeys(at, to))
+}
+
+func (r *reader) limitKeys(at string, to *RunLimits) map[string]func(ast.Node) {
+	keys := make(map[string]func(ast.Node))
+	for _, k := range []struct {
+		name string
+		most int
+		to   *int
+	}{
+		{"at_once", 1000, &to.AtOnce}, {"per_day", 100_000, &to.PerDay},
+		{"per_month", 1_000_000, &to.PerMonth}, {"dollars_per_month", 1_000_000, &to.Dollars},
+	} {
+		keys[k.name] = func(n ast.Node) { r.number(n, at+"."+k.name, 1, k.most, k.to) }
+	}
+	return keys
 }
 
 // number reads a whole number within bounds.

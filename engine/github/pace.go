@@ -18,6 +18,12 @@ type Pace struct {
 	// using the REST API" asks for one request after another, with at least a
 	// second between those that write.
 	Write time.Duration
+	// Burst is how many writes may follow each other at once after a pause, as if
+	// each had come a second after the one before: what a person waits for (a
+	// reaction, then an answer) is not held up by advice that is about long series.
+	// The limits themselves count by the minute: 80 creations, 900 points of which a
+	// write costs five. 0 is 1; new issues have no part in it.
+	Burst int
 	// Object is the least time between a write and one of a git object. Nobody
 	// sees an object, nobody is told of it, and until a branch holds it, it is
 	// part of nothing: it is no content in the sense of GitHub's limits on
@@ -43,7 +49,7 @@ type Pace struct {
 
 // DefaultPace is the pace for github.com.
 func DefaultPace() Pace {
-	return Pace{Write: time.Second, Object: 350 * time.Millisecond, Issue: 3 * time.Second, Hourly: 100, Wait: time.Second, Retry: 300 * time.Millisecond}
+	return Pace{Write: time.Second, Burst: 3, Object: 350 * time.Millisecond, Issue: 3 * time.Second, Hourly: 100, Wait: time.Second, Retry: 300 * time.Millisecond}
 }
 
 // errPaced is why a write waits although GitHub has not complained.
@@ -66,6 +72,7 @@ type lane struct {
 	rest   time.Time // GitHub asked to be left alone until then
 	why    error
 	wrote  time.Time    // what is no object
+	paid   time.Time    // until when the writes so far last, at one in Pace.Write
 	stored time.Time    // an object
 	issues []time.Time  // when the last Hourly of them were made, oldest first
 	booked [3]time.Time // by kind: the last moment that somebody was told to come back at
@@ -130,6 +137,7 @@ func (a *App) enter(ctx context.Context, l *lane, k kind) (leave func(), err err
 			l.stored = a.now()
 		} else {
 			l.wrote = a.now()
+			l.paid = later(l.paid, l.wrote).Add(a.pace.Write)
 		}
 		if k == newIssue {
 			l.issues = append(l.issues, l.wrote)
@@ -146,26 +154,32 @@ func (a *App) enter(ctx context.Context, l *lane, k kind) (leave func(), err err
 func (l *lane) next(k kind, p Pace) (time.Time, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	gap := p.Write
-	if k == object {
-		gap = p.Object
+	until, why := l.paid, errPaced
+	switch k {
+	case write:
+		until = until.Add(-time.Duration(max(p.Burst, 1)-1) * p.Write)
+	case object:
+		until = l.wrote.Add(p.Object)
 	}
-	until, why := l.wrote.Add(gap), errPaced
-	if t := l.stored.Add(p.Object); t.After(until) {
-		until = t
-	}
+	until = later(until, l.stored.Add(p.Object))
 	if n := len(l.issues); k == newIssue && n > 0 {
-		if t := l.issues[n-1].Add(p.Issue); t.After(until) {
-			until = t
-		}
-		if t := l.issues[0].Add(time.Hour); p.Hourly > 0 && n >= p.Hourly && t.After(until) {
-			until = t
+		until = later(until, l.issues[n-1].Add(p.Issue))
+		if p.Hourly > 0 && n >= p.Hourly {
+			until = later(until, l.issues[0].Add(time.Hour))
 		}
 	}
 	if l.rest.After(until) {
 		until, why = l.rest, l.why
 	}
 	return until, why
+}
+
+// later is the later one of two moments.
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
 }
 
 // resting is a [*work.Later] while GitHub wants to be left alone.

@@ -169,3 +169,30 @@ func TestLanesAreDropped(t *testing.T) {
 		t.Errorf("%d lanes, want the new one, the limited one and the busy one", len(ls.of))
 	}
 }
+
+// After a pause a few writes follow each other at once; a series keeps the pace.
+func TestBurst(t *testing.T) {
+	a, c := paced(t, Pace{Write: time.Second, Burst: 3, Issue: 3 * time.Second, Wait: 9 * time.Second})
+	say := func() {
+		if _, err := a.CreateComment(t.Context(), acme, 5, "text"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for range 5 {
+		say()
+	}
+	if want := []time.Duration{time.Second, time.Second}; !slices.Equal(c.slept, want) {
+		t.Errorf("waits %v, want %v: three at once, then one a second", c.slept, want)
+	}
+	c.sleep(t.Context(), time.Minute) // a pause saves no more than a burst
+	c.slept = nil
+	for range 4 {
+		say()
+	}
+	if _, err := a.CreateIssue(t.Context(), acme, NewIssue{Title: "t"}); err != nil {
+		t.Fatal(err)
+	}
+	if want := []time.Duration{time.Second, 3 * time.Second}; !slices.Equal(c.slept, want) {
+		t.Errorf("waits %v, want %v: a new issue waits until all before it is paid for", c.slept, want)
+	}
+}

@@ -45,6 +45,40 @@ func (a *App) Review(ctx context.Context, at At, pull int, id int64) (Review, er
 	if err != nil {
 		return Review{}, err
 	}
+	return aReview(r), nil
+}
+
+// Reviews lists the reviews of a pull request, oldest first. ErrTooMany if there are
+// more than 2,000.
+func (a *App) Reviews(ctx context.Context, at At, pull int) ([]Review, error) {
+	what := fmt.Sprintf("list reviews of %s#%d", at.Repo, pull)
+	options := &github.ListOptions{PerPage: perPage}
+	var reviews []Review
+	for range maxPages {
+		var page []*github.PullRequestReview
+		var next int
+		err := a.read(ctx, at, what, func(c *github.Client) (resp *github.Response, err error) {
+			page, resp, err = c.PullRequests.ListReviews(ctx, at.Repo.Owner, at.Repo.Name, pull, options)
+			if resp != nil {
+				next = resp.NextPage
+			}
+			return resp, err
+		})
+		if err != nil {
+			return nil, err
+		}
+		for _, r := range page {
+			reviews = append(reviews, aReview(r))
+		}
+		if next == 0 {
+			return reviews, nil
+		}
+		options.Page = next
+	}
+	return nil, fmt.Errorf("%s: %w", what, ErrTooMany)
+}
+
+func aReview(r *github.PullRequestReview) Review {
 	return Review{
 		ID:        r.GetID(),
 		Author:    r.GetUser().GetLogin(),
@@ -53,7 +87,7 @@ func (a *App) Review(ctx context.Context, at At, pull int, id int64) (Review, er
 		Body:      r.GetBody(),
 		CommitSHA: r.GetCommitID(),
 		At:        r.GetSubmittedAt().Time,
-	}, nil
+	}
 }
 
 // PullComments lists the comments on the lines of a pull request, of all reviews,

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 
+	"github.com/soulcaster/soulcaster/engine/fix"
 	"github.com/soulcaster/soulcaster/engine/fix/run"
 	"github.com/soulcaster/soulcaster/engine/issue"
 	"github.com/soulcaster/soulcaster/engine/storage"
@@ -51,7 +52,7 @@ func (h *issues) Handle(ctx context.Context, event, id string, payload []byte) e
 			switch p.Action {
 			case "closed", "deleted", "transferred":
 				if r != nil && r.State.Alive() {
-					work.Add(b, run.Work(r.ID)) // it may have lost what it was for
+					fix.NotePull(b, r.ID) // it may have lost what it was for
 				}
 			}
 		})

@@ -4,9 +4,9 @@ import (
 	"context"
 	"errors"
 
+	"github.com/soulcaster/soulcaster/engine/fix"
 	"github.com/soulcaster/soulcaster/engine/fix/run"
 	"github.com/soulcaster/soulcaster/engine/storage"
-	"github.com/soulcaster/soulcaster/engine/work"
 )
 
 // pullRequest hears that a pull request changed. If it is the agent's, its run is
@@ -35,7 +35,7 @@ func (h *pullRequest) Handle(ctx context.Context, event, id string, payload []by
 	}
 	return h.inRun(ctx, event, p, func(ctx context.Context, space storage.Space, r *run.Run) error {
 		return h.take(ctx, space, event, p.Action, id, func(b *storage.Batch) {
-			work.Add(b, run.Work(r.ID))
+			fix.NotePull(b, r.ID)
 		})
 	})
 }

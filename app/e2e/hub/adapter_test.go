@@ -128,6 +128,9 @@ func TestAdapterProposes(t *testing.T) {
 	if err != nil || review.Author != "maintainer" || review.Bot || review.State != "CHANGES_REQUESTED" || review.CommitSHA != sha || review.At.IsZero() {
 		t.Errorf("review: %+v, %v", review, err)
 	}
+	if reviews, err := a.Reviews(ctx, at, 2); err != nil || !reflect.DeepEqual(reviews, []github.Review{review}) {
+		t.Errorf("reviews: %+v, %v", reviews, err)
+	}
 	comments, err := a.PullComments(ctx, at, 2)
 	if err != nil || len(comments) != 1 || comments[0].Review != review.ID || comments[0].Line != 2 || comments[0].Path != "src/a.txt" || !strings.HasSuffix(comments[0].Hunk, "\n+2") {
 		t.Errorf("comments: %+v, %v", comments, err)
