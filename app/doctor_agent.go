@@ -1,12 +1,15 @@
 package main
 
 import (
+	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"os/exec"
+	"strings"
 
 	"github.com/rs/zerolog"
 
@@ -33,11 +36,14 @@ func checkLauncher(ctx context.Context, cfg *config.Config) []finding {
 	}
 	on, ok := made.Launcher.(*ecs.Launcher)
 	if !ok {
-		kilo := os.Getenv("SOULCASTER_KILO")
-		if kilo == "" {
-			kilo = "kilo"
+		kilo := []string{cmp.Or(os.Getenv("SOULCASTER_KILO"), "kilo")}
+		if strings.HasPrefix(kilo[0], "[") { // a program with arguments, as JSON
+			err = json.Unmarshal([]byte(kilo[0]), &kilo)
 		}
-		path, err := exec.LookPath(kilo)
+		path := ""
+		if err == nil && len(kilo) > 0 {
+			path, err = exec.LookPath(kilo[0])
+		}
 		f.note, f.todo = "local, with "+path, "install the Kilo CLI, or name it with SOULCASTER_KILO"
 		if err != nil {
 			f.err = fmt.Errorf("local, and there is no Kilo: %w", err)

@@ -59,6 +59,9 @@ func newLauncher(ctx context.Context, cfg *config.Config, m mode, log zerolog.Lo
 		if err != nil {
 			return launcher{}, fmt.Errorf("find the agent's program: %w", err)
 		}
+		if err := local.Hide(); err != nil {
+			return launcher{}, err
+		}
 		command := []string{self, "agent"}
 		if m.sample != nil {
 			command = []string{m.sample.program, "agent", "--stand-in"}

@@ -37,7 +37,7 @@ type Budget struct {
 // Fix is how runs go.
 type Fix struct {
 	Minutes int      // a run is stopped after
-	Test    string   // the command that tests the repository; empty: the agent finds out
+	Test    string   // the command that tests the repository; empty: its tests are not run
 	Rounds  int      // of review that are taken back to the agent
 	Paths   []string // patterns of what may be changed; a leading ! excludes; none: everything
 	Checks  Checks
