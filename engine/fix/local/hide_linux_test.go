@@ -2,8 +2,10 @@ package local_test
 
 import (
 	"bufio"
+	"errors"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strconv"
 	"syscall"
 	"testing"
@@ -30,8 +32,13 @@ func TestHide(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	program := t.TempDir() + "/program" // where any user can run it
-	if err := os.WriteFile(program, self, 0o755); err != nil {
+	dir, err := os.MkdirTemp("", "soulcaster-hide-") // where any user gets to
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer os.RemoveAll(dir)
+	program := filepath.Join(dir, "program")
+	if err := errors.Join(os.Chmod(dir, 0o755), os.WriteFile(program, self, 0o755)); err != nil {
 		t.Fatal(err)
 	}
 	as := &syscall.SysProcAttr{}
