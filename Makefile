@@ -7,7 +7,7 @@ LDFLAGS := -s -w -X main.buildVersion=$(VERSION) -X main.buildCommit=$(COMMIT)
 FUZZTIME ?= 10s
 
 .DEFAULT_GOAL := build
-.PHONY: help build run test e2e bench fuzz lint generate
+.PHONY: help build run test e2e fixes bench fuzz lint generate
 
 help: ## show this list
 	@sed -n 's/^\([a-z0-9]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 18
@@ -34,7 +34,10 @@ app/e2e/node_modules/.package-lock.json: app/e2e/package-lock.json
 	deploy/test/install e2e
 	cd app/e2e && npm ci --no-audit --no-fund
 
-bench: ## every benchmark
+fixes: ## what a fix is worth: small bugs, the whole way and by bare Kilo, with the model that is configured
+	go run ./app/fixes $(FIXES)
+
+bench: ## every benchmark, that of the whole app with 1,000 runs among them: five minutes
 	go test -run '^$$' -bench . -benchmem ./...
 
 fuzz: ## each fuzz test for FUZZTIME, 10s unless set

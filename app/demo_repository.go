@@ -17,7 +17,6 @@ import (
 	"time"
 
 	"github.com/soulcaster/soulcaster/engine/github"
-	"github.com/soulcaster/soulcaster/engine/project"
 )
 
 // shop is the sample repository, with the bug that the samples report.
@@ -191,6 +190,10 @@ func (r *sampleRepository) Review(context.Context, github.At, int, int64) (githu
 	return github.Review{}, errSample
 }
 
+func (r *sampleRepository) Reviews(context.Context, github.At, int) ([]github.Review, error) {
+	return nil, nil
+}
+
 func (r *sampleRepository) PullComments(context.Context, github.At, int) ([]github.ReviewComment, error) {
 	return nil, nil
 }
@@ -214,6 +217,3 @@ func (r *sampleRepository) CreateBranch(context.Context, github.At, string, stri
 func (r *sampleRepository) MoveBranch(context.Context, github.At, string, string) error {
 	return errSample
 }
-
-// demoRepo is what the samples call it.
-func demoRepo() project.Repo { return project.Repo{Owner: "demo", Name: "shop"} }

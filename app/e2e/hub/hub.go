@@ -8,16 +8,22 @@ import (
 	"os"
 	"os/exec"
 	"sync"
-	"testing"
 	"time"
 
 	jwt "github.com/golang-jwt/jwt/v4"
 )
 
+// Tester is told of what goes wrong. A [testing.TB] is one; Fatalf does not return.
+type Tester interface {
+	Helper()
+	Errorf(format string, args ...any)
+	Fatalf(format string, args ...any)
+}
+
 // Options say which App the hub knows. T, Dir, AppID and Key are required.
 type Options struct {
-	T     testing.TB // fails when people cannot do what a test has them do
-	Dir   string     // for the repositories
+	T     Tester // fails when people cannot do what a test has them do
+	Dir   string // for the repositories
 	AppID int64
 	Key   []byte // the App's private key, RSA, in PEM
 	Slug  string // "soulcaster" if empty
@@ -38,7 +44,7 @@ type Hub struct {
 	URL string // of the API and of git alike: <URL>/acme/web.git
 
 	o      Options
-	t      testing.TB
+	t      Tester
 	key    *rsa.PublicKey
 	server *httptest.Server
 	routes []route

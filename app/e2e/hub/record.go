@@ -6,6 +6,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"time"
 )
 
 // Call is one request that the hub got.
@@ -16,6 +17,8 @@ type Call struct {
 	Body   string // not of git's
 	Git    bool   // a git client's
 	Status int    // of the answer; 0: it got lost
+
+	Began, Ended time.Time // when it had come, and when it was answered
 }
 
 // who says whose request it is, good or not.
@@ -33,6 +36,7 @@ func (h *Hub) who(r *http.Request) string {
 }
 
 func (h *Hub) note(c Call) {
+	c.Ended = time.Now()
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.calls = append(h.calls, c)

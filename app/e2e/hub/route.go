@@ -45,6 +45,7 @@ func (h *Hub) table() []route {
 	add("GET", "/repositories/{repository}", "metadata:read", 200, (*call).getRepository)
 	add("GET", repo, "metadata:read", 200, (*call).getRepository)
 	add("GET", repo+"/contents", "contents:read", 200, (*call).getContents)
+	add("GET", repo+"/contents/", "contents:read", 200, (*call).getContents)
 	add("GET", repo+"/contents/{path...}", "contents:read", 200, (*call).getContents)
 	add("GET", repo+"/collaborators/{user}/permission", "metadata:read", 200, (*call).getPermission)
 

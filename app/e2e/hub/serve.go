@@ -9,6 +9,7 @@ import (
 	"net/http/httptest"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // maxBody is the longest request that is read.
@@ -24,7 +25,7 @@ func (h *Hub) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	r.Body = io.NopCloser(bytes.NewReader(body))
 	path := strings.TrimPrefix(r.URL.EscapedPath(), "/api/v3")
-	note := Call{Method: r.Method, Path: path, Who: h.who(r), Body: string(body)}
+	note := Call{Method: r.Method, Path: path, Began: time.Now(), Who: h.who(r), Body: string(body)}
 
 	fault := h.broken(note)
 	if fault != nil {

@@ -86,6 +86,7 @@ type Server struct {
 type Call struct {
 	Operation string
 	Body      string
+	At        time.Time // when it had come
 }
 
 // New starts a server.
@@ -226,7 +227,7 @@ func (s *Server) called(operation, body string) (f Fault) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if len(s.calls) < maxCalls {
-		s.calls = append(s.calls, Call{operation, body})
+		s.calls = append(s.calls, Call{operation, body, time.Now()})
 	}
 	if next := s.faults[operation]; len(next) > 0 {
 		f, s.faults[operation] = next[0], next[1:]

@@ -1,0 +1,17 @@
+#include "meter.h"
+
+int meter_average(const int *values, size_t n)
+{
+	int sum = 0;
+
+	if (n == 0)
+		return 0;
+	for (size_t i = 0; i < n; i++)
+		sum += values[i];
+	return sum / (int)n;
+}
+
+int meter_middle(int low, int high)
+{
+	return (low + high) / 2;
+}

@@ -1,0 +1,4 @@
+#!/bin/sh
+set -eu
+javac -d out src/shop/*.java test/shop/*.java
+java -cp out shop.VouchersTest
