@@ -115,12 +115,12 @@ func price(m config.Model) func(string, time.Time) (model.Price, bool) {
 
 // caps are how much runs may do.
 func caps(cfg *config.Config) fix.Caps {
+	limits := func(l config.RunLimits) fix.Limits {
+		return fix.Limits{AtOnce: l.AtOnce, PerDay: l.PerDay, PerMonth: l.PerMonth, Micros: int64(l.Dollars) * 1e6}
+	}
 	return fix.Caps{
-		AtOnce: cfg.Runs.All.AtOnce, Reserve: int64(cfg.Runs.PerRun.Dollars) * 1e6,
-		Of: func(installation int64) fix.Limits {
-			l := cfg.RunLimits(installation)
-			return fix.Limits{AtOnce: l.AtOnce, PerDay: l.PerDay, PerMonth: l.PerMonth, Micros: int64(l.Dollars) * 1e6}
-		},
+		All: limits(cfg.Runs.All), Reserve: int64(cfg.Runs.PerRun.Dollars) * 1e6,
+		Of: func(installation int64) fix.Limits { return limits(cfg.RunLimits(installation)) },
 	}
 }
 

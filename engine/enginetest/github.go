@@ -80,6 +80,13 @@ func (g *GitHub) Rename(id int64, name string) {
 	g.names[name] = id
 }
 
+// Archive archives a repository: it can be read, and not written to.
+func (g *GitHub) Archive(id int64) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.repos[id].Archived = true
+}
+
 // SetFile sets the content of .github/soulcaster.yml; "" removes it.
 func (g *GitHub) SetFile(id int64, content string) {
 	g.mu.Lock()

@@ -1,6 +1,7 @@
 package enginetest
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -16,6 +17,7 @@ type proposals struct {
 	parents  map[string]string // of commits
 	pulls    []*github.Pull
 	reviews  map[int64]github.Review
+	reviewed map[int64]int // pull request by review
 	comments map[int][]github.ReviewComment
 	checks   map[string][]github.CheckRun
 }
@@ -27,7 +29,7 @@ func (g *GitHub) of(r *repo) *proposals {
 	p := g.proposals[r.Repo.ID]
 	if p == nil {
 		p = &proposals{refs: map[string]string{"main": "base0"}, parents: make(map[string]string),
-			reviews: make(map[int64]github.Review), comments: make(map[int][]github.ReviewComment), checks: make(map[string][]github.CheckRun)}
+			reviews: make(map[int64]github.Review), reviewed: make(map[int64]int), comments: make(map[int][]github.ReviewComment), checks: make(map[string][]github.CheckRun)}
 		g.proposals[r.Repo.ID] = p
 	}
 	return p
@@ -90,10 +92,22 @@ func (g *GitHub) AddReview(id int64, pull int, r github.Review, comments ...gith
 	defer g.mu.Unlock()
 	p := g.of(g.repos[id])
 	r.At = g.Now()
-	p.reviews[r.ID] = r
+	p.reviews[r.ID], p.reviewed[r.ID] = r, pull
 	for _, c := range comments {
 		c.Review, c.At, c.Updated = r.ID, g.Now(), g.Now()
 		p.comments[pull] = append(p.comments[pull], c)
+	}
+}
+
+// EditLine lets a person change what a comment on a line says.
+func (g *GitHub) EditLine(id int64, pull int, comment int64, body string) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for i, c := range g.of(g.repos[id]).comments[pull] {
+		if c.ID == comment {
+			c.Body, c.Updated = body, g.Now()
+			g.of(g.repos[id]).comments[pull][i] = c
+		}
 	}
 }
 
@@ -236,6 +250,19 @@ func (g *GitHub) Review(_ context.Context, at github.At, _ int, id int64) (githu
 			return r, github.ErrNotFound
 		}
 		return r, nil
+	})
+}
+
+// Reviews returns the reviews of a pull request, oldest first.
+func (g *GitHub) Reviews(_ context.Context, at github.At, pull int) ([]github.Review, error) {
+	return look(g, at, func(_ *repo, p *proposals) (all []github.Review, err error) {
+		for id, r := range p.reviews {
+			if p.reviewed[id] == pull {
+				all = append(all, r)
+			}
+		}
+		slices.SortFunc(all, func(a, b github.Review) int { return cmp.Or(a.At.Compare(b.At), cmp.Compare(a.ID, b.ID)) })
+		return all, nil
 	})
 }
 

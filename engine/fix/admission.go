@@ -139,12 +139,14 @@ func (a *Admission) leave(ctx context.Context, t Ticket, cost int64) error {
 	if s != nil && s.Round <= t.Round {
 		b.Delete(entry.Key)
 		if cost -= s.Micros; cost > 0 {
-			month, err := tallies(ctx, a.app, monthKey(project.InstallationSpace(s.Installation), a.now()))
+			months, err := tallies(ctx, a.app, monthKey(project.InstallationSpace(s.Installation), a.now()), monthKey(everybody, a.now()))
 			if err != nil {
 				return err
 			}
-			month[0].Micros += cost
-			month[0].save(&b)
+			for _, month := range months {
+				month.Micros += cost
+				month.save(&b)
+			}
 		}
 	}
 	work.Add(&b, RunsWork)
@@ -164,7 +166,7 @@ func (a *Admission) handle(ctx context.Context, _ work.Item) (time.Time, error) 
 	return again, err
 }
 
-// slots returns all slots: as many as Caps.AtOnce.
+// slots returns all slots: as many as Caps.All.AtOnce.
 func (a *Admission) slots(ctx context.Context, do func(s Slot, e storage.Entry)) error {
 	for after := ""; ; {
 		entries, err := a.app.Scan(ctx, slotPrefix, after, page)
@@ -216,13 +218,17 @@ func (r *Runs) Load(ctx context.Context) (busy, waiting int, err error) {
 }
 
 // queued reports whether the round of a ticket still waits for a place.
-func (a *Admission) queued(ctx context.Context, t Ticket) (storage.Space, bool, error) {
-	space, err := a.projects.Open(ctx, t.Space)
-	if errors.Is(err, storage.ErrNoSpace) {
-		return nil, false, nil
+func (p *pass) queued(ctx context.Context, t Ticket) (storage.Space, bool, error) {
+	space, known := p.spaces[t.Space]
+	if !known {
+		var err error
+		if space, err = p.projects.Open(ctx, t.Space); err != nil && !errors.Is(err, storage.ErrNoSpace) {
+			return nil, false, err
+		}
+		p.spaces[t.Space] = space
 	}
-	if err != nil {
-		return nil, false, err
+	if space == nil {
+		return nil, false, nil
 	}
 	r, _, err := run.Load(ctx, space, t.Run)
 	if errors.Is(err, run.ErrNone) || errors.Is(err, storage.ErrNoSpace) {

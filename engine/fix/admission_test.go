@@ -48,7 +48,7 @@ func (w *world) done(n int) {
 	if _, err := w.order("cancel", false, n, ""); err != nil {
 		w.T.Fatal(err)
 	}
-	w.Settle()
+	w.pass(30 * time.Second) // until its task was seen to have stopped
 }
 
 func (w *world) capped(c fix.Caps) {
@@ -58,7 +58,7 @@ func (w *world) capped(c fix.Caps) {
 
 func TestPlacesInTheOrderOfTime(t *testing.T) {
 	w := newWorld(t, "")
-	w.capped(fix.Caps{AtOnce: 2})
+	w.capped(fix.Caps{All: fix.Limits{AtOnce: 2}})
 	w.line(1, 5)
 	if got := w.states(1, 5); got != "wwqqq" {
 		t.Fatalf("the runs are %s, want two that work", got)
@@ -129,7 +129,7 @@ func TestOthersAreNotHeldUp(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.Settings[202] = map[string]policy.File{repo: f}
-	w.capped(fix.Caps{AtOnce: 3, Of: func(id int64) fix.Limits {
+	w.capped(fix.Caps{All: fix.Limits{AtOnce: 3}, Of: func(id int64) fix.Limits {
 		if id == enginetest.Installation {
 			return fix.Limits{AtOnce: 1}
 		}
@@ -269,7 +269,7 @@ func TestUninstall(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.Settings[202] = map[string]policy.File{repo: f}
-	w.capped(fix.Caps{AtOnce: 2})
+	w.capped(fix.Caps{All: fix.Limits{AtOnce: 2}})
 	begin := w.other(202)
 	ours, theirs, late := begin(1), (*run.Run)(nil), begin(2)
 	w.line(1, 1)
@@ -319,7 +319,7 @@ func TestUninstallDuringLaunch(t *testing.T) {
 // Several processes that give out places at once give none away twice.
 func TestPassesAtOnce(t *testing.T) {
 	w := newWorld(t, "")
-	w.capped(fix.Caps{AtOnce: 3, Of: func(int64) fix.Limits { return fix.Limits{PerDay: 5} }})
+	w.capped(fix.Caps{All: fix.Limits{AtOnce: 3}, Of: func(int64) fix.Limits { return fix.Limits{PerDay: 5} }})
 	w.cloud.away = &work.Later{}
 	for range 8 {
 		w.issue()
@@ -378,7 +378,7 @@ func TestPlacesCountedTooEarly(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.Settings[202] = map[string]policy.File{repo: f}
-	w.capped(fix.Caps{AtOnce: 1})
+	w.capped(fix.Caps{All: fix.Limits{AtOnce: 1}})
 	begin := w.other(202)
 	w.line(1, 1) // has the place
 	ours, theirs := begin(1), begin(2)
@@ -397,8 +397,16 @@ func TestPlacesCountedTooEarly(t *testing.T) {
 	if _, err := w.order("cancel", false, 1, ""); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := first[fix.RunWork](t.Context(), work.Item{Space: w.space(), Subject: w.of("c1").ID}); err != nil {
-		t.Fatal(err)
+	cancelled := work.Item{Space: w.space(), Subject: w.of("c1").ID}
+	w.Pass(5 * time.Second)
+	for _, step := range []func() (time.Time, error){
+		func() (time.Time, error) { return first[fix.RunWork](t.Context(), cancelled) }, // stops the task
+		func() (time.Time, error) { return first[fix.TasksWork](t.Context(), work.Item{Space: w.app()}) },
+		func() (time.Time, error) { return first[fix.RunWork](t.Context(), cancelled) },
+	} {
+		if _, err := step(); err != nil {
+			t.Fatal(err)
+		}
 	}
 	if busy, _ := w.slots(); busy != 0 {
 		t.Fatalf("%d places are taken", busy)
@@ -415,5 +423,70 @@ func TestPlacesCountedTooEarly(t *testing.T) {
 	pass(second)
 	if busy, waiting := w.slots(); busy != 1 || waiting != 2 || !late {
 		t.Errorf("%d places are taken, %d tickets wait; want 1 and 2", busy, waiting)
+	}
+}
+
+// What all runs together may do bounds everybody, and is told to nobody in numbers.
+func TestCapsOverAll(t *testing.T) {
+	for name, c := range map[string]struct {
+		all   fix.Limits
+		until time.Duration
+		waits string
+	}{
+		"day":   {fix.Limits{PerDay: 2}, 24 * time.Hour, "all runs of today"},
+		"month": {fix.Limits{PerMonth: 2}, 30 * 24 * time.Hour, "all runs of this month"},
+		"money": {fix.Limits{Micros: 5_000_000}, 30 * 24 * time.Hour, "this month's money"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t, "")
+			w.Settings[202] = w.Settings[enginetest.Installation]
+			w.capped(fix.Caps{Reserve: 2_000_000, All: c.all})
+			begin := w.other(202)
+			w.line(1, 1)
+			w.spend(w.of("c1").ID, 2_000_000)
+			w.done(1)
+			other := begin(2)
+			if other.State != run.Working {
+				t.Fatalf("the other installation's run is %s: %s", other.State, other.Waits)
+			}
+			w.line(3, 3)
+			w.pass(time.Minute)
+			r := w.of("c3")
+			if r.State != run.Queued || !strings.Contains(r.Waits, c.waits) || strings.Contains(r.Waits, "2") {
+				t.Fatalf("the third run is %s and waits for %q, want %q", r.State, r.Waits, c.waits)
+			}
+			w.Time = w.Time.Truncate(24 * time.Hour).Add(c.until)
+			w.Settle()
+			w.pass(20 * time.Minute) // the other one never claims, and ends
+			if r := w.of("c3"); r.State != run.Working && r.State != run.Failed {
+				t.Errorf("afterwards it is %s: %s", r.State, r.Waits)
+			}
+		})
+	}
+}
+
+// Runs that were erased have no place in the line.
+func TestErasedRunsAreInNobodysWay(t *testing.T) {
+	w := newWorld(t, "")
+	w.Settings[202] = w.Settings[enginetest.Installation]
+	w.capped(fix.Caps{All: fix.Limits{AtOnce: 1}})
+	w.line(1, 1)
+	begin := w.other(202)
+	begin(1)
+	begin(2)
+	w.line(2, 2)
+	w.pass(time.Minute)
+	if r := w.of("c2"); r.Place != 3 {
+		t.Fatalf("place %d, want 3", r.Place)
+	}
+	if err := w.Projects.Uninstall(t.Context(), 202); err != nil {
+		t.Fatal(err)
+	}
+	w.alive(6 * time.Minute)
+	if r := w.of("c2"); r.Place != 1 || r.State != run.Queued {
+		t.Errorf("afterwards it is %s, place %d, want 1", r.State, r.Place)
+	}
+	if _, waiting := w.slots(); waiting != 1 {
+		t.Errorf("%d tickets wait", waiting)
 	}
 }

@@ -19,14 +19,19 @@ import (
 // is long, everybody in it moves up all the time.
 const tellEvery = 30 * time.Second
 
+// recount is how often the line is looked at while nobody says that it changed: a run
+// that was erased says nothing.
+const recount = 5 * time.Minute
+
 // pass is one look at the line.
 type pass struct {
 	*Admission
 	now     time.Time
 	head    storage.Entry
-	slots   int
+	all     held
 	of      map[int64]*held // by installation
-	waiting map[string]int  // tickets, by what they wait for
+	spaces  map[string]storage.Space
+	waiting map[string]int // tickets, by what they wait for
 }
 
 // held is what the runs of an installation have that go on.
@@ -38,7 +43,7 @@ type held struct {
 // pass admits whoever may be, in the order of the tickets, and tells the others
 // what they wait for. It returns when time alone lets somebody in.
 func (a *Admission) pass(ctx context.Context) (time.Time, error) {
-	p := &pass{Admission: a, now: a.now(), of: make(map[int64]*held), waiting: make(map[string]int)}
+	p := &pass{Admission: a, now: a.now(), of: make(map[int64]*held), spaces: make(map[string]storage.Space), waiting: make(map[string]int)}
 	entries, err := a.app.Get(ctx, headKey)
 	if err != nil {
 		return time.Time{}, fmt.Errorf("read head of the line: %w", err)
@@ -55,7 +60,7 @@ func (a *Admission) pass(ctx context.Context) (time.Time, error) {
 		return time.Time{}, nil
 	}
 	var told storage.Batch
-	left, again := 0, midnight(p.now)
+	left, again := 0, earlier(midnight(p.now), p.now.Add(recount))
 	for i, t := range tickets {
 		waits, err := p.serve(ctx, t, from[i])
 		if err != nil {
@@ -87,14 +92,15 @@ func (a *Admission) pass(ctx context.Context) (time.Time, error) {
 
 // take counts a slot.
 func (p *pass) take(s Slot) {
-	p.slots++
 	h := p.of[s.Installation]
 	if h == nil {
 		h = new(held)
 		p.of[s.Installation] = h
 	}
-	h.slots++
-	h.reserved += s.Reserved
+	for _, h := range []*held{h, &p.all} {
+		h.slots++
+		h.reserved += s.Reserved
+	}
 }
 
 // hindrance is what a ticket waits for.
@@ -103,14 +109,6 @@ type hindrance struct{ line, text string }
 // serve admits a ticket, or says what it waits for. One whose run does not wait any
 // more is thrown away.
 func (p *pass) serve(ctx context.Context, t Ticket, from storage.Entry) (*hindrance, error) {
-	counts, err := tallies(ctx, p.app, dayKey(t.Space, p.now),
-		dayKey(project.InstallationSpace(t.Installation), p.now), monthKey(project.InstallationSpace(t.Installation), p.now))
-	if err != nil {
-		return nil, err
-	}
-	if why := p.hindered(t, counts); why != nil {
-		return why, nil
-	}
 	space, waits, err := p.queued(ctx, t)
 	if err != nil {
 		return nil, err
@@ -118,8 +116,16 @@ func (p *pass) serve(ctx context.Context, t Ticket, from storage.Entry) (*hindra
 	var b storage.Batch
 	b.RequireEntry(from)
 	b.Delete(from.Key)
-	if !waits {
+	if !waits { // and it is in nobody's way
 		return nil, p.app.Apply(ctx, &b)
+	}
+	own := project.InstallationSpace(t.Installation)
+	counts, err := tallies(ctx, p.app, dayKey(t.Space, p.now), dayKey(own, p.now), monthKey(own, p.now), dayKey(everybody, p.now), monthKey(everybody, p.now))
+	if err != nil {
+		return nil, err
+	}
+	if why := p.hindered(t, counts); why != nil {
+		return why, nil
 	}
 	s := Slot{Run: t.Run, Round: t.Round, Space: t.Space, Installation: t.Installation, Since: p.now.UTC(), Micros: t.Micros, Reserved: p.caps.Reserve}
 	mark := []byte(rand.Text())
@@ -163,14 +169,16 @@ func (p *pass) serve(ctx context.Context, t Ticket, from storage.Entry) (*hindra
 }
 
 // hindered says what keeps a ticket waiting, nil if nothing does. counts are those
-// of the repository's day, the installation's day and its month.
+// of the repository's day, the installation's day and its month, and the day and the
+// month of all.
 func (p *pass) hindered(t Ticket, counts []tally) *hindrance {
 	limits, h := p.caps.of(t.Installation), p.of[t.Installation]
 	if h == nil {
 		h = new(held)
 	}
 	own := project.InstallationSpace(t.Installation)
-	repository, day, month := counts[0], counts[1], counts[2]
+	repository, day, month, allDay, allMonth := counts[0], counts[1], counts[2], counts[3], counts[4]
+	all := p.caps.All
 	next := " was begun; it goes on when the next month begins (UTC)"
 	switch {
 	case t.Round == 1 && repository.Runs >= t.PerDay:
@@ -183,7 +191,14 @@ func (p *pass) hindered(t Ticket, counts []tally) *hindrance {
 		return &hindrance{own, money(month.Micros, h.reserved, p.caps.Reserve, limits.Micros)}
 	case limits.AtOnce > 0 && h.slots >= limits.AtOnce:
 		return &hindrance{own, fmt.Sprintf("%d of %d runs that may go on at once do", h.slots, limits.AtOnce)}
-	case p.caps.AtOnce > 0 && p.slots >= p.caps.AtOnce:
+	// What others do is told to nobody in numbers.
+	case t.Round == 1 && all.PerDay > 0 && allDay.Runs >= all.PerDay:
+		return &hindrance{"", "all runs of today on this Soulcaster were begun; it goes on after midnight UTC"}
+	case t.Round == 1 && all.PerMonth > 0 && allMonth.Runs >= all.PerMonth:
+		return &hindrance{"", "all runs of this month on this Soulcaster were begun; it goes on when the next month begins (UTC)"}
+	case all.Micros > 0 && allMonth.Micros+p.all.reserved+p.caps.Reserve > all.Micros:
+		return &hindrance{"", "this month's money of this Soulcaster is spent or set aside; it goes on when a run ends that cost less, or when the next month begins (UTC)"}
+	case all.AtOnce > 0 && p.all.slots >= all.AtOnce:
 		return &hindrance{"", "all places are taken"}
 	}
 	return nil

@@ -11,16 +11,16 @@ import (
 
 // Caps bound how much runs may do. What is zero bounds nothing.
 type Caps struct {
-	AtOnce int // tasks of the whole app at once
+	All Limits // of the whole app
 	// Reserve is what one run may cost at most, in millionths of a US dollar: so much
-	// of an installation's month is kept for each run that goes on.
+	// of a month is kept for each run that goes on.
 	Reserve int64
 	// Of says what holds for an installation; nil: nothing but the above.
 	Of func(installation int64) Limits
 }
 
-// Limits bound what the runs of one installation may do. What is zero bounds
-// nothing.
+// Limits bound what the runs of one installation, or all of them, may do. What is
+// zero bounds nothing.
 type Limits struct {
 	AtOnce   int   // tasks
 	PerDay   int   // runs begun in a day (UTC)
@@ -45,6 +45,9 @@ const countPrefix = "run-count/"
 
 // keepCounts is how long counts are kept: longer than any period.
 const keepCounts = 62 * 24 * time.Hour
+
+// everybody is the name under which all runs are counted.
+const everybody = project.AppSpace
 
 func dayKey(space string, at time.Time) string {
 	return countPrefix + space + "/" + at.UTC().Format(time.DateOnly)

@@ -105,7 +105,9 @@ func (s *story) tell() {
 	pull := r.Pull.Number
 
 	s.GitHub.AddReview(repoID, pull, github.Review{ID: 5, Author: ann, State: "CHANGES_REQUESTED", Body: "more"})
-	s.write(func(b *storage.Batch) { fix.NoteReview(b, pull, 5, ann) })
+	s.write(func(b *storage.Batch) {
+		fix.NoteReview(b, fix.Review{Pull: pull, ID: 5, By: ann, At: s.Time, Body: "more"})
+	})
 	s.claim(s.until("the second task", working(2, 2)))
 	s.hand(changed())
 	s.until("the second proposal", resting(2))

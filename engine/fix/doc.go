@@ -15,18 +15,35 @@
 //	publishing  the change is checked, committed, its commit recorded, the branch moved
 //	            and the pull request opened. Left for proposed.
 //	proposed    people's turn. Left for queued with the next round: a review that asks
-//	            for changes, another fix, or, once and if the repository wants it,
-//	            checks that failed.
+//	            for changes, a fix or a retry on the pull request, or, once and if the
+//	            repository wants it, checks that failed.
 //
 // A run ends as merged, no_change, failed, cancelled or timed_out. A round that is
 // not the first and comes to nothing ends only itself: the proposal is there, so the
 // run is proposed again and the pull request is told why. So does a cancel under way
-// in such a round; a cancel of a proposed run closes the pull request.
+// in such a round, or an issue that is closed; a cancel of a proposed run closes the
+// pull request. Once the branch holds a round's commit nothing takes it back: who
+// cancels then is told that it came too late.
+//
+// Whether a proposal may have another round is one question with one answer for
+// commands, reviews and checks: not while the issue is closed, the repository is in
+// preview, allows no runs or cannot be written to, nor when no round is left or the
+// model's budget of the run is used up. A run of a repository that goes back to
+// preview, or cannot be written to any more, ends, and writes nothing.
 //
 // A crash can leave any of these states between any two writes. What was done
 // outside is then found again by the record of its action; what was only written in
 // one of two spaces is written again: every step can be done twice. Whatever state
 // a run is left in, it is due at the latest when its next clock (below) runs out.
+//
+// # What people have seen
+//
+// A review counts as it was when it was submitted: the delivery brings what it says,
+// and its comments on lines are fetched at once, also while a round goes on, without
+// those that were written or changed since. The same holds for a fix on the pull
+// request, at the moment of its comment. Checks are let run on what whoever asks has
+// looked at: not on a proposal that is newer than the comment, nor on a head that is
+// another one, until they were told of it.
 //
 // # Places
 //
@@ -35,7 +52,8 @@
 // time; one whose installation or repository has reached a cap of its own does not
 // hold up the ones behind it. The batch that admits requires the head, so that two
 // processes never give one place away twice. A slot is freed when the round's task
-// has stopped, in the batch that adds what the round cost to the month.
+// was seen to have stopped, or five minutes after it was told to, in the batch that
+// adds what the round cost to the months of the installation and of all.
 //
 // Runs are counted when their first round is admitted; later rounds take a place
 // and cost money, but are bounded by fix.rounds and not counted again.
@@ -59,7 +77,7 @@
 //
 // In a project's space, beside those of package run:
 //
-//	run-review/<pull>/<review>  by: a review that may ask for a round
+//	run-review/<pull>/<review>  asked: a review that may ask for a round, frozen
 //	run-news/<run>              {}: a delivery told of its pull request or its issue
 //	run-checks/<run>            sha: a commit whose checks have ended with a failure
 //
@@ -69,7 +87,8 @@
 //	run-ticket/<time>-<run>     Ticket
 //	run-slot/<run>              Slot
 //	run-count/<what>/<period>   Count: what is the name of the space of an installation
-//	                            or a project; a period is a day (2006-01-02) or a month
+//	                            or a project, or the app's for all; a period is a day
+//	                            (2006-01-02) or a month
 //	run-watch                   when the tasks were looked at last
 //
 // Due work is "run/<id>" and "pull/<number>" in a project's space, "runs" and "tasks"
@@ -85,7 +104,9 @@
 //	            until the app stops the task itself; a task that is not to be found for
 //	            5 minutes has ended. Whoever is overdue is listened for another minute,
 //	            which begins anew when the app was away. At least every minute.
-//	proposed    asks for the pull request every hour, and when a delivery came
+//	proposed    asks for the pull request when a delivery came and every hour, then also
+//	            for reviews and failed checks that no delivery told of
+//	            While a later round goes on its pull request is asked for every 5 minutes.
 //	            Any state but proposed that fails for half an hour ends the round.
 //	ended       forgets where the run is after a day, its log after 30 days
 //	tasks       every 30 s, and at most every 5 s when it is hurried

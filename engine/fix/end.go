@@ -1,6 +1,7 @@
 package fix
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -25,6 +26,9 @@ const (
 	// giveUpStop is how long the stopping of a task is tried before its place is
 	// given away all the same: its container is told to end by every heartbeat.
 	giveUpStop = 15 * time.Minute
+	// unseenStop is how long a task that was told to stop is watched before its place
+	// is given away without it having been seen to.
+	unseenStop = 5 * time.Minute
 	// keepIndex is how long after its end it is known where a run is.
 	keepIndex = 24 * time.Hour
 
@@ -108,7 +112,8 @@ func (s *sitting) release(ctx context.Context) (time.Time, error) {
 	return s.save(ctx)
 }
 
-// stopTask makes sure that no task of the run goes on; a time says when to look
+// stopTask makes sure that no task of the run goes on: it is told to stop, and then
+// watched until it was seen to have done so, which is kept. A time says when to look
 // again.
 func (s *sitting) stopTask(ctx context.Context) (time.Time, error) {
 	r, a := s.run, s.run.Attempt
@@ -118,6 +123,9 @@ func (s *sitting) stopTask(ctx context.Context) (time.Time, error) {
 	if until := r.Changed.Add(lastWords); a.Result && s.now.Before(until) {
 		return until, nil
 	}
+	if !a.Stopping.IsZero() {
+		return s.stopping(ctx)
+	}
 	ids, wait, err := s.tasks(ctx)
 	if err == nil && wait.IsZero() {
 		for _, id := range ids {
@@ -126,8 +134,15 @@ func (s *sitting) stopTask(ctx context.Context) (time.Time, error) {
 			}
 		}
 	}
-	if err == nil || errors.Is(err, storage.ErrUnavailable) || errors.Is(err, storage.ErrNoSpace) {
+	switch {
+	case errors.Is(err, storage.ErrUnavailable), errors.Is(err, storage.ErrNoSpace), err == nil && (!wait.IsZero() || len(ids) == 0):
 		return wait, err
+	case err == nil:
+		a.Task, a.Stopping = cmp.Or(a.Task, ids[0]), s.now
+		if err := s.admission.bind(ctx, r.ID, a.Task); err != nil { // whoever watches finds it
+			return time.Time{}, err
+		}
+		return s.now.Add(look), s.keep(ctx)
 	}
 	log := zerolog.Ctx(ctx).Error().Err(err).Str("run", r.ID)
 	if s.now.Sub(r.Changed) < giveUpStop {
@@ -136,6 +151,22 @@ func (s *sitting) stopTask(ctx context.Context) (time.Time, error) {
 	}
 	log.Msg("a task could not be stopped; its place is given away all the same")
 	return time.Time{}, nil
+}
+
+// stopping waits for a task that was told to stop.
+func (s *sitting) stopping(ctx context.Context) (time.Time, error) {
+	a := s.run.Attempt
+	if s.now.Sub(a.Stopping) < unseenStop {
+		return s.now.Add(look), nil
+	}
+	zerolog.Ctx(ctx).Error().Str("run", s.run.ID).Str("task", a.Task).Msg("a task was told to stop and was not seen to; its place is given away all the same")
+	return time.Time{}, nil
+}
+
+// keep writes the run, for a step that goes on to wait.
+func (s *sitting) keep(ctx context.Context) error {
+	_, err := s.save(ctx)
+	return err
 }
 
 // tasks returns the ids of the tasks of the present attempt that may be going on.
@@ -182,7 +213,7 @@ func (s *sitting) running(ctx context.Context) (ids []string, wait time.Time, er
 
 // stop stops a task. To stop it twice is to stop it once.
 func (s *sitting) stop(ctx context.Context, id string, why run.Reason) error {
-	if id == "" {
+	if id == "" || s.Launcher == nil { // whose task it is was taken out of the settings
 		return nil
 	}
 	reason := string(why)

@@ -36,7 +36,7 @@ func (w *world) to(state run.State) *run.Run {
 	w.T.Helper()
 	switch state {
 	case run.Queued:
-		w.caps.AtOnce = 1
+		w.caps.All.AtOnce = 1
 		w.World.Restart()
 		w.issue()
 		if _, err := w.order("fix", false, 2, ""); err != nil {
@@ -398,4 +398,17 @@ func TestStuckRunsEnd(t *testing.T) {
 	}
 	w.want(run.Failed, run.ReasonForbidden)
 	w.over()
+}
+
+// The launcher was taken out of the settings while an agent worked: what it hands
+// over as it is told to end, ends the run.
+func TestLauncherTakenAway(t *testing.T) {
+	w := newWorld(t, "")
+	w.to(run.Working)
+	w.begin(nil)
+	w.hand(brief.Result{Ending: brief.Stopped})
+	w.Settle()
+	if r := w.last(); r.State != run.Failed || r.Reason != run.ReasonNoLauncher {
+		t.Errorf("the run is %s: %s", r.State, r.Reason)
+	}
 }

@@ -192,10 +192,13 @@ func (p publisher) Propose(ctx context.Context, c publish.Change, sha string) (r
 	return run.Pull{Number: pull.Number, URL: pull.URL}, err
 }
 
-func (p publisher) Checks(ctx context.Context, c publish.Change, _ string) (string, error) {
+func (p publisher) Checks(ctx context.Context, c publish.Change, from, _ string) (string, error) {
 	at, _, err := p.w.GitHub.Ref(ctx, c.At, c.Run.Branch)
 	if err != nil {
 		return "", err
+	}
+	if at != from {
+		return "", publish.ErrMoved
 	}
 	sha := fmt.Sprintf("checks-%d", len(p.w.GitHub.Writes()))
 	return sha, p.w.GitHub.Commit(c.At, sha, at)

@@ -40,6 +40,7 @@ type Reviews interface {
 	GetPull(ctx context.Context, at github.At, number int) (github.Pull, error)
 	ClosePull(ctx context.Context, at github.At, number int) (github.Pull, error)
 	Review(ctx context.Context, at github.At, pull int, id int64) (github.Review, error)
+	Reviews(ctx context.Context, at github.At, pull int) ([]github.Review, error) // oldest first
 	PullComments(ctx context.Context, at github.At, pull int) ([]github.ReviewComment, error)
 	FailedChecks(ctx context.Context, at github.At, sha string) ([]github.CheckRun, error)
 }
@@ -68,7 +69,7 @@ type Publisher interface {
 	Commit(ctx context.Context, c publish.Change) (sha string, err error)
 	Move(ctx context.Context, c publish.Change, sha string) error
 	Propose(ctx context.Context, c publish.Change, sha string) (run.Pull, error)
-	Checks(ctx context.Context, c publish.Change, by string) (sha string, err error)
+	Checks(ctx context.Context, c publish.Change, from, by string) (sha string, err error)
 }
 
 // Config is what runs need; everything but Launcher and PublicURL is required.

@@ -67,7 +67,7 @@ func (s *sitting) prepare(ctx context.Context) (time.Time, error) {
 	if err != nil && !isGone(err) {
 		return time.Time{}, fmt.Errorf("ask what %s may do: %w", who, err)
 	}
-	if err == nil && may < github.Write {
+	if err != nil || may < github.Write { // who is not there may nothing
 		return s.roundEnds(ctx, run.Cancelled, run.ReasonPermission, "")
 	}
 	if ended, err := s.pointless(ctx); err != nil || ended {
@@ -90,7 +90,6 @@ func (s *sitting) pointless(ctx context.Context) (bool, error) {
 		if err != nil || pull == nil {
 			return pull == nil, err
 		}
-		return false, nil
 	}
 	if s.run.Issue == 0 {
 		return false, nil // a preview's, which was never filed
@@ -200,6 +199,7 @@ func (s *sitting) start(ctx context.Context) (time.Time, error) {
 	}
 	a.Task, a.Seen, a.SeenAt = t.ID, &t, s.now
 	r.Round().Tasks++
+	r.Round().Tight = time.Time{} // there was room; should the task be lost, the wait begins anew
 	return s.become(ctx, run.Working)
 }
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/soulcaster/soulcaster/engine/fix/publish"
+	"github.com/soulcaster/soulcaster/engine/fix/run"
 	"github.com/soulcaster/soulcaster/engine/github"
 )
 
@@ -16,13 +17,18 @@ func (s *sitting) let(ctx context.Context) (bool, error) {
 	if r.Let == nil || r.Let.Done {
 		return false, nil
 	}
+	if !s.live() {
+		r.Let = nil // the repository went back to preview
+		_, err := s.save(ctx)
+		return true, err
+	}
 	c, err := s.change(ctx, nil)
 	if err != nil {
 		return false, err
 	}
 	c.Asked = r.Let.By
 	if r.Let.Commit == "" {
-		sha, err := s.Publisher.Checks(ctx, c, r.Let.By)
+		sha, err := s.Publisher.Checks(ctx, c, r.Let.From, r.Let.By)
 		if err != nil {
 			return s.notLet(ctx, err)
 		}
@@ -44,17 +50,23 @@ func (s *sitting) notLet(ctx context.Context, err error) (bool, error) {
 	text := "The checks were not started: GitHub does not let Soulcaster push to the branch."
 	switch {
 	case errors.Is(err, publish.ErrMoved):
-		text = "The checks were not started by Soulcaster: the branch was changed meanwhile. What a person pushes starts them by itself; if that is not so, say `/soulcaster checks` again."
+		text = "The checks were not started by Soulcaster: the branch has moved since. What a person pushes starts them by itself; if that is not so, look again and say `/soulcaster checks` again."
 	case isLater(err), !errors.Is(err, github.ErrForbidden) && !isGone(err) && !isInvalid(err):
 		return false, err
+	}
+	head, found, err := s.Host.Ref(ctx, s.at(), r.Branch)
+	if err != nil && !isGone(err) {
+		return false, fmt.Errorf("ask for branch %s: %w", r.Branch, err)
 	}
 	if err := s.comment(ctx, fmt.Sprintf("run.let/%s/%d", r.ID, r.Let.Comment), "checks asked for", text); err != nil {
 		return false, err
 	}
 	if r.Head == r.Let.Commit {
-		r.Head = r.Let.From
+		_, r.Head = r.Proposal()
 	}
-	r.Let = nil
+	if r.Let = nil; found {
+		r.Shown = &run.Shown{Head: head, At: s.now}
+	}
 	_, err = s.save(ctx)
 	return true, err
 }

@@ -5,10 +5,8 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/soulcaster/soulcaster/engine/fix/brief"
 	"github.com/soulcaster/soulcaster/engine/fix/run"
 	"github.com/soulcaster/soulcaster/engine/fix/tell"
-	"github.com/soulcaster/soulcaster/engine/github"
 	"github.com/soulcaster/soulcaster/engine/policy"
 	"github.com/soulcaster/soulcaster/engine/project"
 	"github.com/soulcaster/soulcaster/engine/storage"
@@ -24,8 +22,12 @@ const (
 	nothing    = "There is nothing to cancel: no run goes on."
 	cancelling = "This run is being cancelled already."
 	noRetry    = "There is nothing to try again: say `/soulcaster fix`."
+	merged     = "There is nothing to try again: the last run was merged. If the problem is still there, say `/soulcaster fix`."
+	noAgain    = "There is nothing to try again: the last round brought what is proposed. Say `/soulcaster fix` with words here for another one."
 	notYet     = "There is no proposal whose checks could run."
 	previewed  = "This repository is in preview: nothing was pushed, so there are no checks to run."
+	unseen     = "The checks were not started: what is proposed now is newer than your comment. Look at it again, then say `/soulcaster checks` again."
+	noBranch   = "The checks were not started: the branch is gone."
 	checksRun  = "The checks of this repository run by themselves (`fix.checks: run`)."
 	checksLet  = "The checks of this proposal were let run already."
 )
@@ -40,7 +42,7 @@ type order struct {
 	space   storage.Space
 	project project.Project
 	policy  policy.Policy
-	now     time.Time
+	time    time.Time // of the decision
 
 	last  *run.Run      // the run that it is about; nil if there is none
 	entry storage.Entry // of the cluster's newest run, if the order names a cluster
@@ -50,7 +52,7 @@ type order struct {
 // change goes into the batch that ends the command, which conflicts if somebody
 // else decided meanwhile.
 func (r *Runs) Order(ctx context.Context, space storage.Space, o run.Order) (run.Answer, error) {
-	x := &order{Runs: r, Order: o, space: space, now: r.Now().UTC()}
+	x := &order{Runs: r, Order: o, space: space, time: r.Now().UTC()}
 	x.Words = clip(x.Words, maxWords)
 	var err error
 	if x.project, _, err = project.Load(ctx, space); err != nil {
@@ -88,20 +90,31 @@ func (o *order) fix(ctx context.Context) (run.Answer, error) {
 	switch {
 	case o.Launcher == nil:
 		return reply(noLauncher), nil
-	case o.last != nil && o.last.State == run.Proposed && o.last.Pull != nil && o.last.Wish == nil:
-		return o.round(ctx)
+	case o.Pull && o.open():
+		return o.round(ctx, false)
 	case o.last != nil && o.last.State.Alive() && !o.rehearsed():
 		return o.alive(ctx)
 	case o.Pull:
-		return reply(fmt.Sprintf("The run of this pull request has ended: say `/soulcaster fix` on the issue, #%d.", o.last.Issue)), nil
+		return o.over()
 	}
 	return o.begin(ctx, o.Words)
+}
+
+// open reports whether the last run's proposal waits for people.
+func (o *order) open() bool {
+	return o.last != nil && o.last.State == run.Proposed && o.last.Pull != nil && o.last.Wish == nil
+}
+
+// over says that a pull request's run has ended.
+func (o *order) over() (run.Answer, error) {
+	return reply(fmt.Sprintf("The run of this pull request has ended: say `/soulcaster %s` on the issue, #%d.", o.Name, o.last.Issue)), nil
 }
 
 // rehearsed reports whether the last run is a preview's that waits for nobody.
 func (o *order) rehearsed() bool { return o.last.State == run.Proposed && o.last.Pull == nil }
 
-// retry begins a run like the last one, if that came to nothing.
+// retry begins a run like the last one, unless that was merged; on a pull request it
+// begins a round like the last one, if that came to nothing.
 func (o *order) retry(ctx context.Context) (run.Answer, error) {
 	last := o.last
 	switch {
@@ -109,10 +122,14 @@ func (o *order) retry(ctx context.Context) (run.Answer, error) {
 		return reply(noLauncher), nil
 	case last == nil:
 		return reply(noRetry), nil
+	case o.Pull && o.open():
+		return o.round(ctx, true)
 	case last.State.Alive():
 		return o.alive(ctx)
-	case last.State == run.Merged, last.Pull != nil, o.Pull:
-		return reply(noRetry), nil
+	case last.State == run.Merged:
+		return reply(merged), nil
+	case o.Pull:
+		return o.over()
 	}
 	words := o.Words
 	if words == "" {
@@ -135,7 +152,11 @@ func (o *order) alive(ctx context.Context) (run.Answer, error) {
 	if o.last.Status != 0 && issue.URL != "" {
 		url = fmt.Sprintf("%s#issuecomment-%d", issue.URL, o.last.Status)
 	}
-	return reply(tell.Alive(o.last, url)), nil
+	usage, _, err := run.UsageOf(ctx, o.space, o.last.ID)
+	if err != nil {
+		return run.Answer{}, err
+	}
+	return reply(tell.Alive(tell.View{Run: o.last, Rounds: o.policy.Fix.Rounds, Usage: usage}, url)), nil
 }
 
 // begin makes a new run of the cluster's, with the evidence as it is now.
@@ -145,6 +166,10 @@ func (o *order) begin(ctx context.Context, words string) (run.Answer, error) {
 	switch {
 	case err != nil:
 		return run.Answer{}, err
+	case live && o.project.Unavailable != "":
+		return reply(mayWrite(o.project, o.policy)), nil
+	case o.policy.Budget.Runs == 0:
+		return reply(noRuns), nil
 	case issue.Number == 0 && live:
 		return reply(noIssue), nil
 	case issue.Number != 0 && !issue.Open:
@@ -161,8 +186,8 @@ func (o *order) begin(ctx context.Context, words string) (run.Answer, error) {
 	id := run.NewID()
 	r := &run.Run{
 		ID: id, Cluster: o.Cluster, Issue: issue.Number, State: run.Queued, Live: live,
-		By: o.By, Comment: o.Comment, RequestID: o.RequestID, Created: o.now, Changed: o.now, EvidenceHash: hash,
-		Rounds: []run.Round{{N: 1, By: o.By, Comment: o.Comment, Asked: o.now}},
+		By: o.By, Comment: o.Comment, CommentURL: o.URL, RequestID: o.RequestID, Created: o.time, Changed: o.time, EvidenceHash: hash,
+		Rounds: []run.Round{{N: 1, By: o.By, Comment: o.Comment, Asked: o.time}},
 		Branch: fmt.Sprintf("soulcaster/issue-%d-%s", issue.Number, id),
 	}
 	ended, was, err := o.supersede(ctx)
@@ -188,37 +213,8 @@ func (o *order) supersede(ctx context.Context) (*run.Run, storage.Entry, error) 
 	if err != nil {
 		return nil, was, err
 	}
-	last.State, last.Reason, last.Changed, last.Ended = run.Cancelled, run.ReasonCommand, o.now, o.now
+	last.State, last.Reason, last.Changed, last.Ended = run.Cancelled, run.ReasonCommand, o.time, o.time
 	return last, was, nil
-}
-
-// round begins the next round of a proposal.
-func (o *order) round(ctx context.Context) (run.Answer, error) {
-	r, was, err := run.Load(ctx, o.space, o.last.ID)
-	if err != nil {
-		return run.Answer{}, err
-	}
-	if r.State != run.Proposed || r.Wish != nil {
-		return run.Answer{}, fmt.Errorf("begin a round of run %s: %w", r.ID, storage.ErrConflict)
-	}
-	if roundsLeft(r, o.policy.Fix) == 0 {
-		return reply(noRounds(o.policy.Fix)), nil
-	}
-	at := github.At{Installation: o.project.Installation, Repo: o.project.Repo}
-	comments, err := o.lineComments(ctx, at, r, writers(o.Host, at))
-	if err != nil {
-		return run.Answer{}, err
-	}
-	words := run.Words{By: o.By, Words: o.Words}
-	if len(comments) > 0 {
-		words.Review = &brief.Review{By: o.By, Comments: comments}
-	}
-	addRound(r, run.Round{By: o.By, Comment: o.Comment}, o.now)
-	return run.Answer{Change: func(b *storage.Batch) {
-		run.Save(b, was, r)
-		run.SetWords(b, r.ID, r.Round().N, words)
-		work.Add(b, run.Work(r.ID))
-	}}, nil
 }
 
 // cancel has the run end, or the round that goes on if there is a proposal.
@@ -236,33 +232,7 @@ func (o *order) cancel(ctx context.Context) (run.Answer, error) {
 	case r.Wish != nil:
 		return reply(cancelling), nil
 	}
-	r.Wish = &run.Wish{Reason: run.ReasonCommand, By: o.By, At: o.now}
-	return run.Answer{Change: func(b *storage.Batch) {
-		run.Save(b, was, r)
-		work.Add(b, run.Work(r.ID))
-	}}, nil
-}
-
-// checks has the repository's workflows run on the proposal as it is.
-func (o *order) checks(ctx context.Context) (run.Answer, error) {
-	if o.last == nil || o.last.State != run.Proposed {
-		return reply(notYet), nil
-	}
-	r, was, err := run.Load(ctx, o.space, o.last.ID)
-	if err != nil {
-		return run.Answer{}, err
-	}
-	switch {
-	case r.State != run.Proposed:
-		return reply(notYet), nil
-	case r.Pull == nil:
-		return reply(previewed), nil
-	case o.policy.Fix.Checks == policy.Run:
-		return reply(checksRun), nil
-	case r.Let != nil:
-		return reply(checksLet), nil
-	}
-	r.Let = &run.Let{By: o.By, Comment: o.Comment, From: r.Head}
+	r.Wish = &run.Wish{Reason: run.ReasonCommand, By: o.By, At: o.time}
 	return run.Answer{Change: func(b *storage.Batch) {
 		run.Save(b, was, r)
 		work.Add(b, run.Work(r.ID))

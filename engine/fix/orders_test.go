@@ -13,16 +13,18 @@ import (
 
 // Two commands that were decided at once make one run.
 func TestTwoCommandsAtOnce(t *testing.T) {
-	for name, prepare := range map[string]func(w *world){
-		"first run":  func(w *world) {},
-		"next round": func(w *world) { w.proposed() },
+	for name, prepare := range map[string]func(w *world) run.Order{
+		"first run":  func(w *world) run.Order { return run.Order{Name: "fix", Cluster: "c1", Number: 1} },
+		"next round": func(w *world) run.Order { return run.Order{Name: "fix", Number: w.proposed().Pull.Number, Pull: true} },
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t, "")
-			prepare(w)
+			o := prepare(w)
+			o.By, o.At = ann, w.Time
 			var answers []run.Answer
 			for n := range int64(2) {
-				a, err := w.runs.Order(t.Context(), w.space(), run.Order{Name: "fix", Cluster: "c1", Number: 1, By: ann, Comment: n, At: w.Time})
+				o.Comment = n
+				a, err := w.runs.Order(t.Context(), w.space(), o)
 				if err != nil || a.Change == nil {
 					t.Fatalf("answer %+v (%v)", a, err)
 				}

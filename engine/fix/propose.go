@@ -18,9 +18,16 @@ import (
 // everyPull is how often the pull request is asked for, whatever deliveries say.
 const everyPull = time.Hour
 
+// maxBranch is how much of a foreign branch's name is kept, in runes.
+const maxBranch = 200
+
 // propose sees to a run whose proposal waits for people.
 func (s *sitting) propose(ctx context.Context) (time.Time, error) {
-	r, again := s.run, s.now.Add(everyPull)
+	r := s.run
+	again := earlier(s.now.Add(everyPull), r.Looked.Add(everyPull))
+	if !again.After(s.now) {
+		again = s.now.Add(everyPull)
+	}
 	if !r.Released {
 		wait, err := s.release(ctx)
 		if err != nil || !wait.After(s.now) {
@@ -52,6 +59,9 @@ func (s *sitting) propose(ctx context.Context) (time.Time, error) {
 	}
 	if err := s.roundEnded(ctx); err != nil {
 		return time.Time{}, err
+	}
+	if s.now.Sub(r.Looked) >= everyPull {
+		return s.now, s.unheard(ctx)
 	}
 	for _, next := range []func() (bool, error){
 		func() (bool, error) { return s.forget(ctx, notes[0]) },
@@ -98,6 +108,9 @@ func (s *sitting) merged(ctx context.Context, pull github.Pull) error {
 	}
 	r.Reason, r.Detail, r.Wish = run.ReasonNone, "", nil
 	r.Pull.Merge, r.Pull.Merged, r.Pull.MergedBy = pull.MergeSHA, pull.MergedAt, pull.MergedBy
+	if pull.Base != branch {
+		r.Pull.Into = clip(pull.Base, maxBranch)
+	}
 	_, err = s.end(ctx, run.Merged, func(b *storage.Batch) {
 		if pull.Base != branch {
 			return
@@ -125,20 +138,6 @@ func (s *sitting) mergedAfterAll(ctx context.Context) (bool, error) {
 	return true, s.merged(ctx, pull)
 }
 
-// heard looks at the pull request of a run under way if a delivery told of it.
-func (s *sitting) heard(ctx context.Context) (over bool, err error) {
-	notes, err := s.space.Get(ctx, newsPrefix+s.run.ID)
-	if err != nil || !notes[0].Exists() {
-		return false, err
-	}
-	pull, err := s.pullNow(ctx)
-	if err != nil || pull == nil {
-		return pull == nil, err
-	}
-	_, err = s.forget(ctx, notes[0])
-	return false, err
-}
-
 // forget deletes notes that were heeded, unless they were made anew.
 func (s *sitting) forget(ctx context.Context, notes ...storage.Entry) (bool, error) {
 	var b storage.Batch
@@ -163,7 +162,7 @@ func (s *sitting) closePull(ctx context.Context) (time.Time, error) {
 	}
 	_, err = s.Log.Converge(ctx, s.space, action.Action{
 		Key: "pull.close/" + r.ID, Kind: "pull.close", Subject: r.ID, By: "@" + r.Wish.By, Why: "/soulcaster cancel", Request: request,
-	}, r.Live, action.Effect{Do: func(ctx context.Context) (any, error) {
+	}, s.live(), action.Effect{Do: func(ctx context.Context) (any, error) {
 		_, err := s.Host.ClosePull(ctx, s.at(), r.Pull.Number)
 		return nil, err
 	}})
@@ -190,7 +189,7 @@ func (s *sitting) roundEnded(ctx context.Context) error {
 // comment says something on the pull request, once under its key. Where nobody can
 // comment, it is left unsaid.
 func (s *sitting) comment(ctx context.Context, key, why, text string) error {
-	err := issue.Comment(ctx, s.Log, s.Host, s.space, s.at(), s.run.Pull.Number, s.run.Live, action.Action{
+	err := issue.Comment(ctx, s.Log, s.Host, s.space, s.at(), s.run.Pull.Number, s.live(), action.Action{
 		Key: key, Kind: "run.comment", Subject: s.run.ID, By: s.by(), Why: why,
 	}, text, s.Marker(s.space.Name(), key))
 	if errors.Is(err, github.ErrForbidden) {

@@ -1,7 +1,6 @@
 package fix
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -46,7 +45,7 @@ func (s *sitting) publish(ctx context.Context) (time.Time, error) {
 // change is what the publisher is told of the present round.
 func (s *sitting) change(ctx context.Context, result *brief.Result) (publish.Change, error) {
 	r := s.run
-	c := publish.Change{Space: s.space, At: s.at(), Run: r, Fix: s.policy.Fix, Result: result, Asked: r.Round().By, Live: r.Live, Now: s.now}
+	c := publish.Change{Space: s.space, At: s.at(), Run: r, Fix: s.policy.Fix, Result: result, Asked: r.Round().By, Live: s.live(), Now: s.now}
 	issue, err := s.Problems.Issue(ctx, s.space, r.Cluster)
 	if err != nil {
 		return c, err
@@ -101,11 +100,11 @@ func (s *sitting) commit(ctx context.Context, c publish.Change) (time.Time, erro
 	case err != nil:
 		return s.refused(ctx, fmt.Errorf("commit change of run %s: %w", r.ID, err))
 	}
-	r.Let, round.Changed = nil, nil
+	r.Let, r.Shown, round.Changed = nil, nil, nil
 	for _, f := range result.Files[:min(len(result.Files), maxChanged)] {
 		round.Changed = append(round.Changed, f.Path)
 	}
-	if !r.Live {
+	if !s.live() {
 		return s.present(ctx, c) // there is no commit
 	}
 	round.Commit, r.Head = sha, sha
@@ -145,15 +144,20 @@ func (s *sitting) present(ctx context.Context, c publish.Change) (time.Time, err
 	if err != nil {
 		return s.refused(ctx, fmt.Errorf("propose run %s: %w", r.ID, err))
 	}
-	round.Ended, round.Reason, r.Reason, r.Detail = s.now, run.ReasonNone, run.ReasonNone, ""
+	// By the clock of this moment: what people said before was not said of this.
+	round.Ended, round.Reason, r.Reason, r.Detail = s.Now().UTC(), run.ReasonNone, run.ReasonNone, ""
+	r.Looked = s.now
 	if pull.Number != 0 && r.Pull == nil { // a preview's has no number
 		r.Pull = &run.Pull{Number: pull.Number, URL: pull.URL}
 	}
 	if r.Pull != nil {
 		r.Pull.Checks = "" // they were let run on what was there before
 	}
-	if round.N > 1 {
-		r.Wish = nil // it was about the round, and came too late
+	if round.N > 1 { // a wish was about the round
+		if err := s.tooLate(ctx); err != nil {
+			return time.Time{}, err
+		}
+		r.Wish = nil
 	}
 	return s.become(ctx, run.Proposed, func(b *storage.Batch) {
 		if r.Pull != nil {
@@ -165,14 +169,11 @@ func (s *sitting) present(ctx context.Context, c publish.Change) (time.Time, err
 // refused ends a round that GitHub does not let be proposed, and passes on what may
 // go away by itself.
 func (s *sitting) refused(ctx context.Context, err error) (time.Time, error) {
-	r := s.run
 	if isLater(err) {
 		return time.Time{}, err
 	}
-	// Whatever was committed is on no branch.
-	r.Round().Commit, r.Head = "", ""
-	for _, earlier := range r.Rounds {
-		r.Head = cmp.Or(earlier.Commit, r.Head)
+	if err := s.uncommit(ctx); err != nil {
+		return time.Time{}, err
 	}
 	switch {
 	case errors.Is(err, publish.ErrEmpty):

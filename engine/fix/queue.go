@@ -69,7 +69,7 @@ func (s *sitting) show(ctx context.Context) (time.Time, error) {
 	if hash != r.EvidenceHash {
 		return s.roundEnds(ctx, run.Failed, run.ReasonHidden, "the evidence is not the one that was frozen")
 	}
-	posted, err := issue.Post(ctx, s.Log, s.Host, s.space, s.at(), r.Issue, r.Live, action.Action{
+	posted, err := issue.Post(ctx, s.Log, s.Host, s.space, s.at(), r.Issue, s.live(), action.Action{
 		Key: statusKey(r.ID), Kind: "run.status", Subject: r.ID, By: s.by(), Why: "what the agent will get", RequestID: r.RequestID,
 	}, tell.Status(v), s.Marker(s.space.Name(), statusKey(r.ID)))
 	switch {

@@ -1,15 +1,17 @@
 package fix
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
-	"strconv"
+	"slices"
 	"strings"
-	"time"
 
 	"github.com/soulcaster/soulcaster/engine/fix/brief"
 	"github.com/soulcaster/soulcaster/engine/fix/run"
 	"github.com/soulcaster/soulcaster/engine/github"
+	"github.com/soulcaster/soulcaster/engine/storage"
 )
 
 // What of a review is taken to the agent at most.
@@ -22,6 +24,9 @@ const (
 	maxReview   = 100 << 10 // bytes of all comments
 )
 
+// changesRequested is the state of a review that asks for changes.
+const changesRequested = "CHANGES_REQUESTED"
+
 // reviewed starts the next round if people with write permission asked for changes.
 func (s *sitting) reviewed(ctx context.Context) (bool, error) {
 	r := s.run
@@ -29,110 +34,135 @@ func (s *sitting) reviewed(ctx context.Context) (bool, error) {
 	if err != nil || len(notes) == 0 {
 		return false, err
 	}
-	var asked []github.Review
-	may := s.writers()
-	for _, e := range notes {
-		id, err := strconv.ParseInt(e.Key[strings.LastIndexByte(e.Key, '/')+1:], 10, 64)
-		if err != nil {
-			continue
+	if err := s.freeze(ctx, s.space, s.at(), r, notes); err != nil {
+		return false, err
+	}
+	slices.SortFunc(notes, func(a, b note) int { return cmp.Or(a.At.Compare(b.At), cmp.Compare(a.id, b.id)) })
+	count, err := s.counting(ctx, notes)
+	if err != nil {
+		return false, err
+	}
+	if seen := (run.Reviewed{ID: notes[len(notes)-1].id, At: notes[len(notes)-1].At}); r.Reviewed.Before(seen) {
+		r.Reviewed = &seen
+	}
+	heeded := func(b *storage.Batch) {
+		for _, n := range notes {
+			b.RequireEntry(n.entry)
+			b.Delete(n.entry.Key)
 		}
-		review, err := s.Host.Review(ctx, s.at(), r.Pull.Number, id)
+	}
+	if len(count) == 0 {
+		_, err := s.save(ctx, heeded)
+		return true, err
+	}
+	last := count[len(count)-1]
+	why, err := s.mayRound(ctx, s.space, s.project, s.policy, r)
+	if err != nil {
+		return false, err
+	}
+	if why != "" {
+		if err := s.comment(ctx, fmt.Sprintf("run.capped/%s/%d", r.ID, last.id), "a review", why); err != nil {
+			return false, err
+		}
+		_, err := s.save(ctx, heeded)
+		return true, err
+	}
+	_, err = s.nextRound(ctx, run.Round{By: last.By, Review: last.id}, run.Words{By: last.By, Review: together(r, count)}, heeded)
+	return true, err
+}
+
+// counting picks the reviews that still ask for changes and come from people with
+// write permission.
+func (s *sitting) counting(ctx context.Context, notes []note) (count []note, err error) {
+	may := writers(s.Host, s.at())
+	for _, n := range notes {
+		review, err := s.Host.Review(ctx, s.at(), s.run.Pull.Number, n.id)
 		if isGone(err) {
 			continue
 		}
 		if err != nil {
-			return false, fmt.Errorf("ask for review %d: %w", id, err)
+			return nil, fmt.Errorf("ask for review %d: %w", n.id, err)
 		}
-		if review.Bot || review.State != "CHANGES_REQUESTED" {
+		if review.Bot || review.State != changesRequested {
 			continue
 		}
 		ok, err := may(ctx, review.Author)
 		if err != nil {
-			return false, err
+			return nil, err
 		}
 		if ok {
-			asked = append(asked, review)
+			n.By = review.Author
+			count = append(count, n)
 		}
 	}
-	if len(asked) == 0 {
-		return s.forget(ctx, notes...)
-	}
-	last := asked[len(asked)-1]
-	if roundsLeft(r, s.policy.Fix) == 0 {
-		if err := s.comment(ctx, fmt.Sprintf("run.capped/%s/%d", r.ID, last.ID), "a review", noRounds(s.policy.Fix)); err != nil {
-			return false, err
+	return count, nil
+}
+
+// together is what several reviews say, the oldest first.
+func together(r *run.Run, notes []note) *brief.Review {
+	review := &brief.Review{By: notes[len(notes)-1].By}
+	comments, since := make(map[int64]said), proposedFor(r)
+	for _, n := range notes {
+		for _, c := range n.Comments {
+			if !c.At.Before(since) {
+				comments[c.ID] = c // as the last review found it
+			}
 		}
-		return s.forget(ctx, notes...)
-	}
-	review := &brief.Review{By: last.Author}
-	for _, a := range asked {
-		body := clip(strings.TrimSpace(a.Body), maxBody)
+		body := strings.TrimSpace(n.Body)
 		switch {
 		case body == "":
-		case len(asked) == 1:
+		case len(notes) == 1:
 			review.Body = body
 		default: // several people said something
-			review.Body += fmt.Sprintf("%s: %s\n\n", a.Author, body)
+			review.Body += fmt.Sprintf("%s: %s\n\n", n.By, body)
 		}
 	}
-	if review.Comments, err = s.lineComments(ctx, s.at(), r, may); err != nil {
-		return false, err
+	var list []said
+	for _, c := range comments {
+		list = append(list, c)
 	}
-	_, err = s.nextRound(ctx, run.Round{By: last.Author, Review: last.ID}, run.Words{By: last.Author, Review: review}, notes...)
-	return true, err
+	slices.SortFunc(list, func(a, b said) int { return cmp.Or(a.At.Compare(b.At), cmp.Compare(a.ID, b.ID)) })
+	review.Comments = words(room(list))
+	return review
 }
 
-// writers says who has write permission, and remembers it for a while.
-func (s *sitting) writers() func(ctx context.Context, login string) (bool, error) {
-	return writers(s.Host, s.at())
-}
-
-func writers(host Grounds, at github.At) func(ctx context.Context, login string) (bool, error) {
-	known := make(map[string]bool)
-	return func(ctx context.Context, login string) (bool, error) {
-		if may, ok := known[login]; ok || len(known) >= maxAuthors {
-			return may, nil
-		}
-		may, err := host.Permission(ctx, at, login)
-		if err != nil {
-			return false, fmt.Errorf("ask what %s may do: %w", login, err)
-		}
-		known[login] = may >= github.Write
-		return known[login], nil
-	}
-}
-
-// lineComments returns what people with write permission wrote on the lines of a
-// proposal since it came to be what it is; others' words are not taken to the agent.
-// GitHub does not tell which threads are resolved.
-func (r *Runs) lineComments(ctx context.Context, at github.At, of *run.Run, may func(context.Context, string) (bool, error)) ([]brief.ReviewComment, error) {
-	all, err := r.Host.PullComments(ctx, at, of.Pull.Number)
+// unheard looks for what deliveries should have told of and did not: reviews that ask
+// for changes, and checks of the head that failed.
+func (s *sitting) unheard(ctx context.Context) error {
+	r := s.run
+	noted, err := reviewsOf(ctx, s.space, r.Pull.Number)
 	if err != nil {
-		return nil, fmt.Errorf("list review comments of pull request %d: %w", of.Pull.Number, err)
+		return err
 	}
-	var since time.Time
-	for _, round := range of.Rounds {
-		if round.Commit != "" {
-			since = round.Asked
+	known := make(map[int64]bool)
+	for _, n := range noted {
+		known[n.id] = true
+	}
+	reviews, err := s.Host.Reviews(ctx, s.at(), r.Pull.Number)
+	if err != nil && !isGone(err) && !errors.Is(err, github.ErrTooMany) {
+		return fmt.Errorf("list reviews of pull request %d: %w", r.Pull.Number, err)
+	}
+	var lost []Review
+	for _, review := range reviews {
+		if !review.Bot && review.State == changesRequested && !known[review.ID] && r.Reviewed.Before(run.Reviewed{ID: review.ID, At: review.At}) {
+			lost = append(lost, Review{Pull: r.Pull.Number, ID: review.ID, By: review.Author, At: review.At, Body: review.Body})
 		}
 	}
-	var list []brief.ReviewComment
-	room := maxReview
-	for _, c := range all {
-		if c.Bot || c.At.Before(since) {
-			continue
-		}
-		if ok, err := may(ctx, c.Author); err != nil || !ok {
-			if err != nil {
-				return nil, err
-			}
-			continue
-		}
-		comment := brief.ReviewComment{Path: clip(c.Path, 500), Line: c.Line, Hunk: clip(c.Hunk, maxHunk), Body: clip(c.Body, maxBody), By: c.Author}
-		if room -= len(comment.Body) + len(comment.Hunk); room < 0 || len(list) == maxReviewed {
-			break
-		}
-		list = append(list, comment)
+	failed, err := s.failed(ctx, r.Head)
+	if err != nil {
+		return err
 	}
-	return list, nil
+	r.Looked = s.now
+	_, err = s.save(ctx, func(b *storage.Batch) {
+		for _, review := range lost[:min(len(lost), maxLost)] {
+			NoteReview(b, review)
+		}
+		if len(failed) > 0 {
+			NoteChecks(b, r.ID, r.Head)
+		}
+	})
+	return err
 }
+
+// maxLost is how many lost reviews are taken up at once; the rest is an hour later.
+const maxLost = 20

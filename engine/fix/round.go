@@ -3,23 +3,23 @@ package fix
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
+	"github.com/soulcaster/soulcaster/engine/fix/brief"
 	"github.com/soulcaster/soulcaster/engine/fix/run"
+	"github.com/soulcaster/soulcaster/engine/fix/tell"
+	"github.com/soulcaster/soulcaster/engine/github"
 	"github.com/soulcaster/soulcaster/engine/policy"
+	"github.com/soulcaster/soulcaster/engine/project"
 	"github.com/soulcaster/soulcaster/engine/storage"
+	"github.com/soulcaster/soulcaster/engine/work"
 )
 
-// nextRound begins a round, and forgets the notes that asked for it.
-func (s *sitting) nextRound(ctx context.Context, round run.Round, words run.Words, notes ...storage.Entry) (time.Time, error) {
+// nextRound begins a round.
+func (s *sitting) nextRound(ctx context.Context, round run.Round, words run.Words, also ...func(b *storage.Batch)) (time.Time, error) {
 	addRound(s.run, round, s.now)
-	return s.save(ctx, func(b *storage.Batch) {
-		run.SetWords(b, s.run.ID, s.run.Round().N, words)
-		for _, e := range notes {
-			b.RequireEntry(e)
-			b.Delete(e.Key)
-		}
-	})
+	return s.save(ctx, append(also, func(b *storage.Batch) { run.SetWords(b, s.run.ID, s.run.Round().N, words) })...)
 }
 
 // addRound makes a proposed run wait for a place with another round.
@@ -29,9 +29,99 @@ func addRound(r *run.Run, round run.Round, now time.Time) {
 	r.State, r.Changed, r.Reason, r.Detail, r.Again = run.Queued, now.UTC(), run.ReasonNone, "", time.Time{}
 }
 
-// roundsLeft is how many rounds a proposal has left.
-func roundsLeft(r *run.Run, f policy.Fix) int { return max(0, f.Rounds-(r.Round().N-1)) }
+// Why there is no run, or no further round, whoever asks.
+const (
+	inPreview = "This repository is in preview now (`mode: preview`): nothing is pushed to it any more."
+	noRuns    = "This repository allows no runs: `budget.runs_per_day` in `.github/soulcaster.yml` is 0."
+)
 
-func noRounds(f policy.Fix) string {
-	return fmt.Sprintf("No round is left: `fix.rounds` in `.github/soulcaster.yml` allows %d after the first. The branch is yours to go on with.", f.Rounds)
+// mayWrite says why nothing can be done for a repository, in words; it is empty if
+// something can.
+func mayWrite(p project.Project, pol policy.Policy) string {
+	switch {
+	case p.Unavailable != "":
+		return "This repository cannot be written to: " + strings.TrimRight(p.Unavailable, "?.") + "."
+	case pol.Mode != policy.Live:
+		return inPreview
+	}
+	return ""
+}
+
+// mayRound says why the proposal of a run can have no further round now, in words; it
+// is empty if it can. Whoever asks for one, a command, a review or checks, is told the
+// same.
+func (r *Runs) mayRound(ctx context.Context, space storage.Space, p project.Project, pol policy.Policy, of *run.Run) (string, error) {
+	switch why := mayWrite(p, pol); {
+	case r.Launcher == nil:
+		return noLauncher, nil
+	case why != "":
+		return why, nil
+	case pol.Budget.Runs == 0:
+		return noRuns, nil
+	}
+	issue, err := r.Problems.Issue(ctx, space, of.Cluster)
+	if err != nil {
+		return "", err
+	}
+	if issue.Number != 0 && !issue.Open {
+		return closed, nil
+	}
+	usage, _, err := run.UsageOf(ctx, space, of.ID)
+	if err != nil {
+		return "", err
+	}
+	return tell.NoMore(tell.View{Run: of, Rounds: pol.Fix.Rounds, Usage: usage}), nil
+}
+
+// round begins the next round of a proposal: with what the last one was asked with, if
+// it came to nothing and that is to be tried again, or else with what people say now.
+func (o *order) round(ctx context.Context, again bool) (run.Answer, error) {
+	r, was, err := run.Load(ctx, o.space, o.last.ID)
+	if err != nil {
+		return run.Answer{}, err
+	}
+	if r.State != run.Proposed || r.Wish != nil {
+		return run.Answer{}, fmt.Errorf("begin a round of run %s: %w", r.ID, storage.ErrConflict)
+	}
+	last := *r.Round()
+	if again && last.Commit != "" {
+		return reply(noAgain), nil
+	}
+	why, err := o.mayRound(ctx, o.space, o.project, o.policy, r)
+	if err != nil || why != "" {
+		return reply(why), err
+	}
+	next := run.Round{By: o.By, Comment: o.Comment}
+	var words run.Words
+	if again {
+		next.Review = last.Review
+		words, err = run.WordsOf(ctx, o.space, r.ID, last.N)
+	} else {
+		words, err = o.now(ctx, r)
+	}
+	if err != nil {
+		return run.Answer{}, err
+	}
+	addRound(r, next, o.time)
+	return run.Answer{Change: func(b *storage.Batch) {
+		run.Save(b, was, r)
+		run.SetWords(b, r.ID, r.Round().N, words)
+		work.Add(b, run.Work(r.ID))
+	}}, nil
+}
+
+// now is what a comment says that asks for a round, with what stood on the lines of
+// the proposal when it was written.
+func (o *order) now(ctx context.Context, r *run.Run) (run.Words, error) {
+	said := run.Words{By: o.By, Words: o.Words}
+	at := github.At{Installation: o.project.Installation, Repo: o.project.Repo}
+	all, err := o.lineComments(ctx, at, r)
+	if err != nil {
+		return said, err
+	}
+	list, err := until(ctx, all, o.At, 0, proposedFor(r), writers(o.Host, at))
+	if err == nil && len(list) > 0 {
+		said.Review = &brief.Review{By: o.By, Comments: words(list)}
+	}
+	return said, err
 }

@@ -125,7 +125,7 @@ func (s *sitting) edit(ctx context.Context, text string) error {
 	}
 	_, err = s.Log.Converge(ctx, s.space, action.Action{
 		Key: "run.status-edit/" + r.ID, Kind: "run.status", Subject: r.ID, By: s.by(), Why: string(r.State), Request: request,
-	}, r.Live, action.Effect{Do: func(ctx context.Context) (any, error) {
+	}, s.live(), action.Effect{Do: func(ctx context.Context) (any, error) {
 		_, err := s.Host.EditComment(ctx, s.at(), r.Status, body)
 		return nil, err
 	}})

@@ -15,7 +15,7 @@ import (
 // Before anything is started the comment shows what the agent will get.
 func TestEvidenceIsShownFirst(t *testing.T) {
 	w := newWorld(t, "")
-	w.caps.AtOnce = 1
+	w.caps.All.AtOnce = 1
 	w.World.Restart()
 	w.GitHub.Fault = func(call string, landed bool) error {
 		if call == "comment" && !landed && len(w.cloud.order) > 0 {
@@ -186,4 +186,14 @@ func TestTidy(t *testing.T) {
 		t.Errorf("after a month %d pieces of logs", logs)
 	}
 	w.want(run.Merged, "")
+}
+
+// Until there is a pull request the status comment links to the command.
+func TestStatusLinksToTheCommand(t *testing.T) {
+	w := newWorld(t, "")
+	w.say("fix")
+	w.Settle()
+	if text := w.GitHub.Comments(repoID, 1)[0]; !strings.Contains(text, "([comment](https://github.example/acme/web/issues/1#issuecomment-1))") {
+		t.Errorf("the comment does not link to the command: %s", text)
+	}
 }

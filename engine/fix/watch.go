@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/rs/zerolog"
+
 	"github.com/soulcaster/soulcaster/engine/fix/run"
 	"github.com/soulcaster/soulcaster/engine/fix/task"
 	"github.com/soulcaster/soulcaster/engine/storage"
@@ -48,7 +50,12 @@ func (r *Runs) watch(ctx context.Context, _ work.Item) (time.Time, error) {
 		}
 		if len(entries) > 0 {
 			any, after = true, entries[len(entries)-1].Key
-			if err := r.lookAt(ctx, entries); err != nil {
+			err := r.lookAt(ctx, entries)
+			var later *work.Later
+			if errors.As(err, &later) {
+				// The service did not answer for these; it may for the next ones.
+				zerolog.Ctx(ctx).Warn().Err(err).Msg("tasks could not be looked at")
+			} else if err != nil {
 				return r.calm(ctx, err)
 			}
 		}
@@ -119,7 +126,7 @@ func (r *Runs) lookAt(ctx context.Context, entries []storage.Entry) error {
 	calling, cancel := context.WithTimeout(ctx, watchCall)
 	defer cancel()
 	tasks, err := r.Launcher.Describe(calling, ids...)
-	if err != nil {
+	if err != nil { // whatever it is: there is another look
 		return &work.Later{Until: r.Now().Add(watchEvery), Err: fmt.Errorf("describe %d tasks: %w", len(ids), err)}
 	}
 	for i, t := range tasks[:min(len(tasks), len(of))] {

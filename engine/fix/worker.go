@@ -66,7 +66,8 @@ func (r *Runs) handle(ctx context.Context, it work.Item) (time.Time, error) {
 	return r.Now(), nil
 }
 
-// pull is the handler of the work of a pull request that a delivery told of.
+// pull is the handler of the work of a pull request that a delivery told of: what a
+// review says is kept as it is now, whatever its run is at.
 func (r *Runs) pull(ctx context.Context, it work.Item) (time.Time, error) {
 	number, err := strconv.Atoi(it.Subject)
 	if err != nil {
@@ -76,16 +77,23 @@ func (r *Runs) pull(ctx context.Context, it work.Item) (time.Time, error) {
 	if err != nil {
 		return time.Time{}, err
 	}
+	notes, err := reviewsOf(ctx, it.Space, number)
+	if err != nil {
+		return time.Time{}, err
+	}
 	var b storage.Batch
 	if of != nil && of.State.Alive() {
-		work.Add(&b, run.Work(of.ID))
-	} else {
-		notes, err := reviewsOf(ctx, it.Space, number)
+		p, _, err := project.Load(ctx, it.Space)
 		if err != nil {
 			return time.Time{}, err
 		}
-		for _, e := range notes {
-			b.Delete(e.Key)
+		if err := r.freeze(ctx, it.Space, github.At{Installation: p.Installation, Repo: p.Repo}, of, notes); err != nil {
+			return r.calm(ctx, err)
+		}
+		work.Add(&b, run.Work(of.ID))
+	} else {
+		for _, n := range notes {
+			b.Delete(n.entry.Key)
 		}
 	}
 	if err := it.Space.Apply(ctx, &b); err != nil {
@@ -148,47 +156,13 @@ func (s *sitting) trouble(ctx context.Context, err error) (time.Time, error) {
 	if err != nil {
 		return s.calm(ctx, err)
 	}
+	if err := fresh.uncommit(ctx); err != nil {
+		return s.calm(ctx, err)
+	}
 	if again, err = fresh.roundEnds(ctx, run.Failed, run.ReasonForbidden, failure.Error()); err != nil {
 		return s.calm(ctx, err)
 	}
 	return again, nil
-}
-
-// overtaken ends a round that nobody wants any more, or that nobody is allowed. What
-// is committed already is seen through to the pull request.
-func (s *sitting) overtaken(ctx context.Context) (bool, error) {
-	r := s.run
-	if r.Round().Commit != "" {
-		return false, nil
-	}
-	if r.Wish != nil {
-		_, err := s.roundEnds(ctx, run.Cancelled, r.Wish.Reason, "")
-		return true, err
-	}
-	home, err := s.Projects.Space(ctx, s.project.Installation)
-	if err != nil {
-		return false, err
-	}
-	in, _, err := project.LoadInstallation(ctx, home)
-	if err != nil {
-		return false, err
-	}
-	if in.Suspended {
-		_, err := s.roundEnds(ctx, run.Cancelled, run.ReasonUninstalled, "the installation is suspended")
-		return true, err
-	}
-	if r.Pull != nil { // an issue with a proposal is left to people
-		return s.heard(ctx)
-	}
-	issue, err := s.Problems.Issue(ctx, s.space, r.Cluster)
-	if err != nil {
-		return false, err
-	}
-	if issue.Number != 0 && issue.Number == r.Issue && !issue.Open {
-		_, err := s.roundEnds(ctx, run.Cancelled, run.ReasonClosed, "")
-		return true, err
-	}
-	return false, nil
 }
 
 // save writes the run, with whatever else belongs to it, and has the next step taken
@@ -213,10 +187,14 @@ func (s *sitting) become(ctx context.Context, state run.State, also ...func(b *s
 	again, err := s.save(ctx, also...)
 	if err == nil {
 		zerolog.Ctx(ctx).Info().Str("run", s.run.ID).Str("was", string(was)).Str("is", string(state)).
-			Str("reason", string(s.run.Reason)).Int("round", s.run.Round().N).Msg("run")
+			Str("reason", string(s.run.Reason)).Str("detail", s.run.Detail).Int("round", s.run.Round().N).Msg("run")
 	}
 	return again, err
 }
+
+// live reports whether the run may write: it was begun so, and the repository has not
+// gone back to preview since.
+func (s *sitting) live() bool { return s.run.Live && s.policy.Mode == policy.Live }
 
 func (s *sitting) at() github.At {
 	return github.At{Installation: s.project.Installation, Repo: s.project.Repo}

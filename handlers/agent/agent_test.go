@@ -267,6 +267,41 @@ func TestTheStreamArrivesAsItComes(t *testing.T) {
 	}
 }
 
+// Places bound what is held of long requests, not how many answers stream.
+func TestMoreLongAnswersThanPlacesStream(t *testing.T) {
+	const answers, perRun = 17, 4 // one more than there are places; the gateway's limit of a run
+	hold := make(chan struct{})
+	h := newHouse(t, run.Budget{}, script.Turn{Text: strings.Repeat("0123456789", 20), Hold: hold})
+	long := ask(`{"role":"user","content":"` + strings.Repeat("x", 1<<20) + `"}`)
+	var bodies []io.ReadCloser
+	var r begun
+	for i := range answers {
+		if i%perRun == 0 {
+			r = h.begin(acme, fmt.Sprintf("acme/web%d", i))
+		}
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, h.url+r.path("v1/chat/completions"), strings.NewReader(long))
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set("Authorization", "Bearer "+r.token)
+		got, err := http.DefaultClient.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer got.Body.Close()
+		if _, err := io.ReadFull(got.Body, make([]byte, 10)); err != nil || got.StatusCode != http.StatusOK {
+			t.Fatalf("answer %d: %d, %v", i, got.StatusCode, err)
+		}
+		bodies = append(bodies, got.Body)
+	}
+	close(hold)
+	for i, body := range bodies {
+		if rest, err := io.ReadAll(body); err != nil || !strings.HasSuffix(string(rest), "data: [DONE]\n\n") {
+			t.Errorf("answer %d: %v", i, err)
+		}
+	}
+}
+
 func TestABrokenAnswerIsNotTakenForAWholeOne(t *testing.T) {
 	h := newHouse(t, run.Budget{}, script.Turn{Text: strings.Repeat("0123456789", 40), Cut: true})
 	r := h.begin(acme, "acme/web")

@@ -34,6 +34,7 @@ func (h *Handler) ask(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	answer, err := h.model.Ask(r.Context(), s.Space(), r.PathValue("run"), data)
+	done() // what was asked is held no more; the answer may take minutes
 	if err != nil {
 		return err
 	}

@@ -25,7 +25,7 @@ type places struct {
 func newPlaces() *places { return &places{of: map[string]int{}} }
 
 // take takes a place for a request of a run, if its body needs one; done gives it
-// back.
+// back, once.
 func (p *places) take(r *http.Request) (done func(), err error) {
 	if r.ContentLength >= 0 && r.ContentLength <= smallBytes {
 		return func() {}, nil
@@ -39,12 +39,12 @@ func (p *places) take(r *http.Request) (done func(), err error) {
 	}
 	p.all++
 	p.of[run]++
-	return func() {
+	return sync.OnceFunc(func() {
 		p.mu.Lock()
 		defer p.mu.Unlock()
 		p.all--
 		if p.of[run]--; p.of[run] == 0 {
 			delete(p.of, run)
 		}
-	}, nil
+	}), nil
 }

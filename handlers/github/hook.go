@@ -18,6 +18,7 @@ import (
 	"github.com/palantir/go-githubapp/githubapp"
 	"github.com/rs/zerolog"
 
+	"github.com/soulcaster/soulcaster/engine/fix"
 	"github.com/soulcaster/soulcaster/engine/storage"
 	"github.com/soulcaster/soulcaster/handlers"
 )
@@ -52,7 +53,7 @@ type Config struct {
 	// Review adds to the batch that a person asks for changes in the pull request of
 	// a run, and Checks that checks failed on a commit of its branch. Without runs
 	// they are nil, and such deliveries have no effect.
-	Review func(b *storage.Batch, pull int, review int64, by string)
+	Review func(b *storage.Batch, r fix.Review)
 	Checks func(b *storage.Batch, runID, sha string)
 }
 

@@ -21,6 +21,7 @@ import (
 
 	"github.com/rs/zerolog"
 
+	"github.com/soulcaster/soulcaster/engine/fix"
 	"github.com/soulcaster/soulcaster/engine/project"
 	"github.com/soulcaster/soulcaster/engine/storage"
 	"github.com/soulcaster/soulcaster/engine/storage/bolt"
@@ -83,8 +84,8 @@ func (h *house) open(secrets ...string) {
 			h.woken = append(h.woken, spaces...)
 		},
 		Now: func() time.Time { return time.Date(2026, 3, 4, 5, 6, 7, 0, time.UTC) },
-		Review: func(b *storage.Batch, pull int, review int64, by string) {
-			b.SetJSON(fmt.Sprintf("review/%d/%d", pull, review), by)
+		Review: func(b *storage.Batch, r fix.Review) {
+			b.SetJSON(fmt.Sprintf("review/%d/%d", r.Pull, r.ID), r)
 		},
 		Checks: func(b *storage.Batch, id, sha string) { b.SetJSON("checks/"+id, sha) },
 	}, h.registry)

@@ -5,19 +5,21 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
+	"github.com/soulcaster/soulcaster/engine/fix"
 	"github.com/soulcaster/soulcaster/engine/fix/run"
 	"github.com/soulcaster/soulcaster/engine/storage"
 	"github.com/soulcaster/soulcaster/engine/work"
 )
 
 // pullRequestReview hears that a person asks for changes in the agent's pull
-// request. Anyone may review a public one: whether that person may have another
-// round is found out by the worker, which also reads what was said, the comments on
-// lines included.
+// request, and what was said. Anyone may review a public one: whether that person may
+// have another round is found out by the worker, which also reads the comments on
+// lines.
 type pullRequestReview struct {
 	door
-	note func(b *storage.Batch, pull int, review int64, by string) // nil: there are no runs
+	note func(b *storage.Batch, r fix.Review) // nil: there are no runs
 }
 
 func (*pullRequestReview) Handles() []string { return []string{"pull_request_review"} }
@@ -26,9 +28,11 @@ func (h *pullRequestReview) Handle(ctx context.Context, event, id string, payloa
 	p, err := decode[struct {
 		aboutPull
 		Review struct {
-			ID    int64  `json:"id"`
-			State string `json:"state"`
-			User  user   `json:"user"`
+			ID    int64     `json:"id"`
+			State string    `json:"state"`
+			Body  string    `json:"body"`
+			At    time.Time `json:"submitted_at"`
+			User  user      `json:"user"`
 		} `json:"review"`
 		Sender user `json:"sender"`
 	}](event, payload)
@@ -50,7 +54,7 @@ func (h *pullRequestReview) Handle(ctx context.Context, event, id string, payloa
 		}
 		return h.take(ctx, space, event, p.Action, id, func(b *storage.Batch) {
 			h.remember(b, event, p.Action, fmt.Sprintf("review-%d", review.ID))
-			h.note(b, p.Pull.Number, review.ID, review.User.Login)
+			h.note(b, fix.Review{Pull: p.Pull.Number, ID: review.ID, By: review.User.Login, At: review.At, Body: review.Body})
 			work.Add(b, run.Work(r.ID))
 		})
 	})

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/soulcaster/soulcaster/engine/command"
+	"github.com/soulcaster/soulcaster/engine/fix"
 	"github.com/soulcaster/soulcaster/engine/fix/run"
 	"github.com/soulcaster/soulcaster/engine/storage"
 )
@@ -49,7 +50,7 @@ func pulled(action string) object {
 func reviewed(login, state string) object {
 	person := object{"login": login, "type": "User"}
 	return ofRepository(object{"action": "submitted", "pull_request": object{"number": 2}, "sender": person,
-		"review": object{"id": 31, "state": state, "user": person, "body": "please use a constant"}})
+		"review": object{"id": 31, "state": state, "user": person, "body": "please use a constant", "submitted_at": "2026-03-04T05:06:00Z"}})
 }
 
 // failed is a suite of checks on the branch of the run.
@@ -128,6 +129,28 @@ func TestDeliveriesAboutRuns(t *testing.T) {
 				t.Errorf("noted %v, want %v", notes, want)
 			}
 		})
+	}
+}
+
+// What a review said when it was submitted is taken from the delivery: afterwards it
+// can be changed.
+func TestReviewIsTakenAsItIs(t *testing.T) {
+	h := newHouse(t)
+	h.run(run.Proposed)
+	if status := h.deliver("pull_request_review", "d-1", reviewed("octocat", "changes_requested")); status != 200 {
+		t.Fatalf("answer %d", status)
+	}
+	entries, err := h.web().Get(t.Context(), "review/2/31")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got fix.Review
+	if err := storage.GetJSON(entries[0], &got); err != nil {
+		t.Fatal(err)
+	}
+	want := fix.Review{Pull: 2, ID: 31, By: "octocat", At: time.Date(2026, 3, 4, 5, 6, 0, 0, time.UTC), Body: "please use a constant"}
+	if got != want {
+		t.Errorf("taken %+v, want %+v", got, want)
 	}
 }
 

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"sync"
 	"time"
 
@@ -14,7 +13,7 @@ import (
 
 var (
 	errDeadline = errors.New("the time is up")
-	errFinish   = errors.New("the app wants what there is")
+	errSpent    = errors.New("the model's budget is used up")
 )
 
 // session is one round of a run, from the brief on.
@@ -31,7 +30,7 @@ type session struct {
 	until    time.Time // when Kilo must have ended
 	start    time.Time
 
-	instructions string // path of AGENTS.md, "" if there is none
+	instructions string // of the default branch's AGENTS.md, "" if there is none
 	prompt       string
 }
 
@@ -97,7 +96,7 @@ func (s *session) run(ctx context.Context) error {
 
 	p := &pulse{app: s.app, attempt: s.brief.Attempt, every: time.Duration(s.brief.Heartbeat) * time.Second,
 		progress: s.progress, times: s.cfg.times, journal: s.journal, first: make(chan struct{}),
-		finish: func(why string) { finish(fmt.Errorf("%w: %s", errFinish, why)) },
+		finish: func(o brief.Order) { finish(ordered(o)) },
 		stop:   func(why string) { stop(fmt.Errorf("%w: %s", ErrStopped, why)) }}
 	beside, end := context.WithCancel(all)
 	var both sync.WaitGroup
@@ -159,17 +158,25 @@ func (s *session) round(work, all context.Context, known <-chan struct{}) *brief
 	testTime := min(maxTest, time.Until(s.until)/4)
 	if s.brief.Test != "" {
 		s.progress.at(brief.Before)
-		if t := s.runTest(work, "before", testTime); t != nil {
+		t, err := s.runTest(work, "before", testTime)
+		if t != nil {
 			r.Tests = append(r.Tests, *t)
-			if err := s.tidy(work); err != nil {
-				s.journal.printf("tidy up after the tests: %v", err)
-			}
+		}
+		if err == nil && work.Err() == nil {
+			err = s.tidy(work)
+		}
+		if err != nil { // what the tests left could steer Kilo
+			return fail(err, brief.FailedCoder)
 		}
 	}
 	o := outcome{}
+	var hidden map[string]string
 	if cause := context.Cause(work); cause != nil {
 		o.ending, o.failure = endingOf(cause)
 	} else {
+		if hidden, err = s.hide(work, base); err != nil {
+			return fail(err, brief.FailedCoder)
+		}
 		s.progress.at(brief.Working)
 		o = code(work, s)
 	}
@@ -194,7 +201,14 @@ func (s *session) round(work, all context.Context, known <-chan struct{}) *brief
 	r.Files, r.TooMuch = change.files, change.tooMuch
 	if r.Ending == brief.Finished && s.brief.Test != "" && len(r.Files) > 0 {
 		s.progress.at(brief.After)
-		if t := s.runTest(work, "after", min(testTime, time.Until(s.until))); t != nil {
+		if err := s.place.show(hidden); err != nil {
+			s.journal.printf("put kilo's files back: %v", err)
+		}
+		t, err := s.runTest(work, "after", min(testTime, time.Until(s.until)))
+		if err != nil {
+			s.journal.printf("%v", err)
+		}
+		if t != nil {
 			r.Tests = append(r.Tests, *t)
 		}
 	}
@@ -227,30 +241,24 @@ func (s *session) prepare(ctx context.Context) error {
 	return nil
 }
 
+// ordered is why the work ends if the app orders to finish. An order without an
+// ending is about the budget: it was the only one that apps before gave.
+func ordered(o brief.Order) error {
+	if o.Ending == brief.Deadline {
+		return fmt.Errorf("%w: the app says: %s", errDeadline, o.Finish)
+	}
+	return fmt.Errorf("%w: the app says: %s", errSpent, o.Finish)
+}
+
 // endingOf is how the work ended if this is why.
 func endingOf(cause error) (brief.Ending, brief.Failure) {
 	switch {
 	case errors.Is(cause, errDeadline):
 		return brief.Deadline, ""
-	case errors.Is(cause, errSpent), errors.Is(cause, errFinish):
+	case errors.Is(cause, errSpent):
 		return brief.Budget, ""
 	case errors.Is(cause, errSilent):
 		return brief.Failed, brief.FailedSilent
 	}
 	return brief.Stopped, ""
-}
-
-// remove takes the folders away. Some tools leave folders that nobody may write to,
-// not even their owner.
-func (p place) remove() {
-	if os.RemoveAll(p.dir) == nil {
-		return
-	}
-	_ = filepath.WalkDir(p.dir, func(path string, d os.DirEntry, err error) error {
-		if err == nil && d.IsDir() {
-			_ = os.Chmod(path, 0o700)
-		}
-		return nil
-	})
-	_ = os.RemoveAll(p.dir) // in the container it goes with it
 }

@@ -25,7 +25,7 @@ func TestRound(t *testing.T) {
 cat > @MARKS@/prompt
 cat "$KILO_CONFIG" > @MARKS@/config
 env > @MARKS@/env
-cat @DIR@/tmp/*/kilo/AGENTS.md > @MARKS@/agents || true
+cat "$(dirname "$KILO_CONFIG")/AGENTS.md" > @MARKS@/agents
 ls -A > @MARKS@/files
 tool bash "sed greet.js"
 sed -i s/Helo/Hello/ greet.js
@@ -64,8 +64,11 @@ step
 	if got := w.read("files"); strings.Contains(got, "leftover") {
 		t.Errorf("what the tests left is in Kilo's tree: %s", got)
 	}
-	if got := w.read("config"); !strings.Contains(got, "kilo/AGENTS.md") || !strings.Contains(got, `"google/scripted-1"`) {
+	if got := w.read("config"); !strings.Contains(got, "/AGENTS.md\"") || !strings.Contains(got, `"google/scripted-1"`) {
 		t.Errorf("config: %s", got)
+	}
+	if got := w.read("agents"); got != "Write tabs.\n" {
+		t.Errorf("instructions: %q", got)
 	}
 	if w.revoked != 1 || w.fetches == 0 {
 		t.Errorf("%d revocations, %d fetches", w.revoked, w.fetches)
@@ -130,7 +133,9 @@ func TestEndings(t *testing.T) {
 	}{
 		"deadline":       {hang, func(w *world) { w.brief.Seconds = 3 }, nil, brief.Deadline, "", 1},
 		"silence":        {hang, nil, []string{withSilence + "=1s"}, brief.Failed, brief.FailedSilent, 1},
-		"finish":         {hang, finishOnceStepped, nil, brief.Budget, "", 1},
+		"budget":         {hang, finishOnceStepped(brief.Budget), nil, brief.Budget, "", 1},
+		"time is up":     {hang, finishOnceStepped(brief.Deadline), nil, brief.Deadline, "", 1},
+		"finish":         {hang, finishOnceStepped(""), nil, brief.Budget, "", 1},
 		"crash":          {"echo half > new; step; kill -SEGV $$", nil, nil, brief.Failed, brief.FailedCoder, 1},
 		"did not start":  {"exit 3", nil, nil, brief.Failed, brief.FailedCoder, 0},
 		"did nothing":    {"exit 0", nil, nil, brief.Failed, brief.FailedCoder, 0},
@@ -163,12 +168,14 @@ func TestEndings(t *testing.T) {
 	}
 }
 
-func finishOnceStepped(w *world) {
-	w.order = func(b brief.Heartbeat) brief.Order {
-		if b.Steps > 0 {
-			return brief.Order{Finish: "budget"}
+func finishOnceStepped(as brief.Ending) func(w *world) {
+	return func(w *world) {
+		w.order = func(b brief.Heartbeat) brief.Order {
+			if b.Steps > 0 {
+				return brief.Order{Finish: "enough", Ending: as}
+			}
+			return brief.Order{}
 		}
-		return brief.Order{}
 	}
 }
 

@@ -2,7 +2,6 @@ package agent
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -26,51 +25,6 @@ const helper = `!f() { test "$1" = get && echo username=x-access-token && echo "
 // no line ending, no encoding, no keyword. What is there is what was committed,
 // byte for byte.
 const asIs = "* -text -eol -ident -filter -working-tree-encoding\n"
-
-// place is where the agent works. The folders are these:
-//
-//	clean.git   the repository as it was fetched: the supervisor's alone
-//	own         the supervisor's empty home
-//	rules       the .gitignore files of the commit to work on, the supervisor's alone
-//	kilo        Kilo's configuration and the repository's instructions, read-only
-//	work        the work tree: the coder's
-//	home, tmp   the coder's
-type place struct{ dir string }
-
-func (p place) clean() string { return filepath.Join(p.dir, "clean.git") }
-func (p place) own() string   { return filepath.Join(p.dir, "own") }
-func (p place) rules() string { return filepath.Join(p.dir, "rules") }
-func (p place) kilo() string  { return filepath.Join(p.dir, "kilo") }
-func (p place) work() string  { return filepath.Join(p.dir, "work") }
-func (p place) home() string  { return filepath.Join(p.dir, "home") }
-func (p place) tmp() string   { return filepath.Join(p.dir, "tmp") }
-
-// newPlace makes the folders in a new one below parent.
-func newPlace(parent string, c *coder) (place, error) {
-	dir, err := os.MkdirTemp(parent, "soulcaster-agent-")
-	if err != nil {
-		return place{}, fmt.Errorf("make the agent's folder: %w", err)
-	}
-	p := place{dir}
-	for _, d := range []struct {
-		path  string
-		mode  os.FileMode
-		coder bool
-	}{
-		{p.clean(), 0o700, false}, {p.own(), 0o700, false}, {p.rules(), 0o700, false}, {p.kilo(), 0o755, false},
-		{p.work(), 0o700, true}, {p.home(), 0o700, true}, {p.tmp(), 0o700, true},
-	} {
-		err = errors.Join(err, os.Mkdir(d.path, d.mode), os.Chmod(d.path, d.mode))
-		if d.coder {
-			err = errors.Join(err, c.give(d.path))
-		}
-	}
-	// The coder passes through, and lists nothing.
-	if err = errors.Join(err, os.Chmod(dir, 0o711)); err != nil {
-		return place{}, fmt.Errorf("make the agent's folders: %w", errors.Join(err, os.RemoveAll(dir)))
-	}
-	return p, nil
-}
 
 // fetch fills the clean repository with the two commits that are needed, and
 // nothing before them if the server lets them be asked for by name.
@@ -137,32 +91,16 @@ func revoke(ctx context.Context, r *brief.Repository) error {
 // repository of its own: the coder may look, commit and break it. Nothing of the
 // repository has run until now, so nothing interferes.
 func checkOut(ctx context.Context, g git, p place, c *coder, commit string) error {
-	g.protocols = "file"
+	made, err := newRepository(ctx, g, p, commit)
+	if err != nil {
+		return fmt.Errorf("check out: %w", err)
+	}
 	dir := filepath.Join(p.work(), ".git")
-	if _, err := g.run(ctx, nil, nil, "init", "--quiet", "--template=", "--initial-branch=soulcaster", p.work()); err != nil {
-		return err
-	}
-	if err := os.MkdirAll(filepath.Join(dir, "info"), 0o755); err != nil {
+	if err := os.Rename(made, dir); err != nil {
 		return fmt.Errorf("check out: %w", err)
 	}
-	if err := os.WriteFile(filepath.Join(dir, "info", "attributes"), []byte(asIs), 0o644); err != nil {
+	if _, err := g.run(ctx, nil, nil, "--git-dir="+dir, "--work-tree="+p.work(), "reset", "--quiet", "--hard", commit); err != nil {
 		return fmt.Errorf("check out: %w", err)
-	}
-	in := func(args ...string) error {
-		_, err := g.run(ctx, nil, nil, append([]string{"--git-dir=" + dir, "--work-tree=" + p.work()}, args...)...)
-		return err
-	}
-	for _, step := range [][]string{
-		{"fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--depth=1", "file://" + p.clean(), commit},
-		{"update-ref", "refs/heads/soulcaster", commit},
-		{"reset", "--quiet", "--hard", commit},
-		{"config", "user.name", "Kilo"},
-		{"config", "user.email", "kilo@localhost"},
-		{"config", "core.hooksPath", "/dev/null"},
-	} {
-		if err := in(step...); err != nil {
-			return fmt.Errorf("check out: %w", err)
-		}
 	}
 	if err := c.giveAll(p.work()); err != nil {
 		return fmt.Errorf("check out: %w", err)
@@ -170,12 +108,66 @@ func checkOut(ctx context.Context, g git, p place, c *coder, commit string) erro
 	return nil
 }
 
+// renew puts a new repository in the place of the coder's, whose configuration may
+// name programs to run by now. The tree stays as it is.
+func renew(ctx context.Context, g git, p place, c *coder, commit string) error {
+	made, err := newRepository(ctx, g, p, commit)
+	if err == nil {
+		err = c.giveAll(made)
+	}
+	if err == nil {
+		_, err = p.putAway(".git")
+	}
+	if err == nil {
+		err = os.Rename(made, filepath.Join(p.work(), ".git"))
+	}
+	if err != nil {
+		return fmt.Errorf("renew the repository: %w", err)
+	}
+	return nil
+}
+
+// newRepository makes a repository that holds one commit, and returns the path of
+// its .git, which is to be moved to a work tree.
+func newRepository(ctx context.Context, g git, p place, commit string) (string, error) {
+	top, err := p.folder("repository", 0o700)
+	if err != nil {
+		return "", err
+	}
+	g.protocols = "file"
+	dir := filepath.Join(top, ".git")
+	if _, err := g.run(ctx, nil, nil, "init", "--quiet", "--template=", "--initial-branch=soulcaster", top); err != nil {
+		return "", err
+	}
+	if err := os.MkdirAll(filepath.Join(dir, "info"), 0o755); err != nil {
+		return "", fmt.Errorf("make a repository: %w", err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "info", "attributes"), []byte(asIs), 0o644); err != nil {
+		return "", fmt.Errorf("make a repository: %w", err)
+	}
+	for _, step := range [][]string{
+		{"fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--depth=1", "file://" + p.clean(), commit},
+		{"update-ref", "refs/heads/soulcaster", commit},
+		{"config", "user.name", "Kilo"},
+		{"config", "user.email", "kilo@localhost"},
+		{"config", "core.hooksPath", "/dev/null"},
+	} {
+		if _, err := g.run(ctx, nil, nil, append([]string{"--git-dir=" + dir}, step...)...); err != nil {
+			return "", err
+		}
+	}
+	return dir, nil
+}
+
 // maxInstructions bounds what is taken of the repository's AGENTS.md, in bytes.
 const maxInstructions = 64 << 10
 
-// instructions puts the default branch's AGENTS.md where Kilo reads it, and returns
-// the path, "" if there is none. What the tree that is worked on says in its own
-// copy counts nothing: it may be a proposal's.
+// instructions returns the default branch's AGENTS.md, "" if there is none. What the
+// tree that is worked on says in its own copy counts nothing: it may be a proposal's.
+//
+// Kilo adds the AGENTS.md of a folder below the top to what it reads there, and
+// nothing keeps it from that. Those come from the tree that is worked on, like all
+// that it reads.
 func instructions(ctx context.Context, g git, p place, commit string) (string, error) {
 	out, err := g.run(ctx, nil, nil, "--git-dir="+p.clean(), "ls-tree", "-z", commit, "AGENTS.md")
 	if err != nil {
@@ -192,10 +184,5 @@ func instructions(ctx context.Context, g git, p place, commit string) (string, e
 	if err != nil {
 		return "", fmt.Errorf("read AGENTS.md: %w", err)
 	}
-	path := filepath.Join(p.kilo(), "AGENTS.md")
-	clean := strings.ToValidUTF8(string(text[:min(len(text), maxInstructions)]), "�")
-	if err := os.WriteFile(path, []byte(clean), 0o444); err != nil {
-		return "", fmt.Errorf("write AGENTS.md: %w", err)
-	}
-	return path, nil
+	return strings.ToValidUTF8(string(text[:min(len(text), maxInstructions)]), "\uFFFD"), nil
 }

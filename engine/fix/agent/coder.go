@@ -90,9 +90,9 @@ func (c *coder) command(ctx context.Context, dir string, env []string, argv ...s
 
 // environment is what every process of the coder's gets. There is nothing in it
 // that is worth anything to anybody.
-func (c *coder) environment(p place) []string {
+func (c *coder) environment(r room) []string {
 	env := []string{
-		"PATH=" + searchPath(), "HOME=" + p.home(), "TMPDIR=" + p.tmp(), "USER=coder", "LOGNAME=coder", "SHELL=/bin/sh",
+		"PATH=" + searchPath(), "HOME=" + r.home, "TMPDIR=" + r.tmp, "USER=coder", "LOGNAME=coder", "SHELL=/bin/sh",
 		"LANG=C.UTF-8", "TERM=dumb", "CI=true", "NO_COLOR=1", "PAGER=cat", "GIT_PAGER=cat",
 		"GIT_TERMINAL_PROMPT=0", "GIT_CONFIG_NOSYSTEM=1",
 	}

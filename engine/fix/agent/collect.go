@@ -48,7 +48,8 @@ func collect(ctx context.Context, g git, p place, c *coder, b *base, limits brie
 		return nil, err
 	}
 	for name, e := range b.entries {
-		if !w.seen[name] && e.mode != brief.ModeSubmodule { // of a submodule nothing was checked out
+		// Of a submodule nothing was checked out, and Kilo's own was taken away.
+		if !w.seen[name] && e.mode != brief.ModeSubmodule && !kilosOwn(name) {
 			w.found = append(w.found, found{path: name})
 		}
 	}

@@ -54,8 +54,8 @@ type pulse struct {
 	// first is closed when the app answered the first heartbeat: from then on the
 	// claim is worth nothing.
 	first  chan struct{}
-	finish func(why string) // hand over what there is
-	stop   func(why string) // end at once
+	finish func(brief.Order) // hand over what there is
+	stop   func(why string)  // end at once
 }
 
 // run is to be started once, in its own goroutine.
@@ -86,7 +86,7 @@ func (p *pulse) run(ctx context.Context) {
 				p.stop(order.Stop)
 				return
 			case order.Finish != "":
-				p.finish(order.Finish) // once and again: the first counts
+				p.finish(order) // once and again: the first counts
 			}
 		case ctx.Err() != nil:
 			return

@@ -40,7 +40,7 @@ func TestHostileAsSameUser(t *testing.T) {
 	if runtime.GOOS != "linux" || os.Geteuid() != 0 {
 		t.Skip("not Linux, or not root: the other tests are this one")
 	}
-	for _, path := range slices.Concat(hostile(t, "spy"), hostile(t, "survivor"), hostile(t, "git-runs-nothing"), hostile(t, "special-files")) {
+	for _, path := range slices.Concat(hostile(t, "spy"), hostile(t, "survivor"), hostile(t, "git-runs-nothing"), hostile(t, "special-files"), hostile(t, "planted")) {
 		t.Run(strings.TrimSuffix(filepath.Base(path), ".txt"), func(t *testing.T) {
 			t.Parallel()
 			w, c := newHostile(t, path)
@@ -67,6 +67,7 @@ func newHostile(t *testing.T, path string) (*world, map[string]string) {
 	t.Helper()
 	c := parseArchive(t, path)
 	w := newWorld(t, below(c, "base/"), c["setup"])
+	w.brief.Test = strings.TrimSpace(strings.NewReplacer("@MARKS@", w.marks, "@DIR@", w.dir).Replace(c["test"]))
 	if secret, ok := c["secret"]; ok {
 		if err := os.WriteFile(filepath.Join(w.dir, "secret"), []byte(secret), 0o600); err != nil {
 			t.Fatal(err)

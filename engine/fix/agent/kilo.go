@@ -23,10 +23,7 @@ const imageKilo = "/opt/kilo/bin/kilo"
 // Gemini refuses the next turn.
 const provider = "google"
 
-var (
-	errSilent = errors.New("kilo and its model said nothing for too long")
-	errSpent  = errors.New("the model's budget is used up")
-)
+var errSilent = errors.New("kilo and its model said nothing for too long")
 
 // findKilo returns the program and its leading arguments.
 func findKilo(cfg *Config) ([]string, error) {
@@ -44,7 +41,8 @@ func findKilo(cfg *Config) ([]string, error) {
 }
 
 // kiloConfig is Kilo's configuration, all of it: what the repository brings is
-// switched off by KILO_DISABLE_PROJECT_CONFIG. The permissions are guard rails that
+// switched off by [kiloSwitches] or put away by [place.hide], and Kilo's home is
+// empty. The permissions are guard rails that
 // save the model detours; the boundary is the coder's user.
 func kiloConfig(m brief.Model, baseURL, instructions string) ([]byte, error) {
 	model := provider + "/" + m.Name
@@ -96,6 +94,8 @@ func kiloSwitches(config string) []string {
 		"KILO_CONFIG=" + config,
 		"KILO_DISABLE_PROJECT_CONFIG=1",
 		"KILO_DISABLE_DEFAULT_PLUGINS=1",
+		"KILO_DISABLE_EXTERNAL_SKILLS=1", // .claude/skills, .agents/skills
+		"KILO_DISABLE_CLAUDE_CODE=1",
 		"KILO_DISABLE_AUTOUPDATE=1",
 		"KILO_DISABLE_MODELS_FETCH=1",
 		"KILO_DISABLE_SESSION_INGEST=1",
@@ -156,13 +156,13 @@ func (s *session) startKilo(ctx context.Context, w *watch, end context.CancelCau
 		return -1, nil, err
 	}
 	defer p.Close()
-	config, err := kiloConfig(s.brief.Model, p.URL(), s.instructions)
+	config, asked, err := s.kiloFiles(p.URL())
 	if err != nil {
 		return -1, p, err
 	}
-	path, asked := filepath.Join(s.place.kilo(), "kilo.json"), filepath.Join(s.place.kilo(), "prompt.md")
-	if err := errors.Join(os.WriteFile(path, config, 0o444), os.WriteFile(asked, []byte(s.prompt), 0o444)); err != nil {
-		return -1, p, fmt.Errorf("write kilo's configuration: %w", err)
+	room, err := s.place.newRoom(s.coder)
+	if err != nil {
+		return -1, p, err
 	}
 	in, err := os.Open(asked)
 	if err != nil {
@@ -180,10 +180,36 @@ func (s *session) startKilo(ctx context.Context, w *watch, end context.CancelCau
 
 	argv := slices.Concat(program, []string{"run", "--auto", "--format", "json", "--agent", "code",
 		"-m", provider + "/" + s.brief.Model.Name, "--title", "run " + s.brief.Run})
-	cmd := s.coder.command(ctx, s.place.work(), append(s.coder.environment(s.place), kiloSwitches(path)...), argv...)
+	cmd := s.coder.command(ctx, s.place.work(), append(s.coder.environment(room), kiloSwitches(config)...), argv...)
 	cmd.Stdin = in
 	exit, err = s.coder.drive(ctx, cmd, w.event, func(line []byte) { s.journal.line("kilo: " + string(line)) })
 	return exit, p, err
+}
+
+// kiloFiles writes what Kilo reads of ours into a new folder: its configuration, what
+// it is asked, and the repository's instructions.
+func (s *session) kiloFiles(url string) (config, asked string, err error) {
+	dir, err := s.place.folder("kilo", 0o755)
+	if err != nil {
+		return "", "", err
+	}
+	texts := map[string]string{"prompt.md": s.prompt}
+	instructions := ""
+	if s.instructions != "" {
+		instructions = filepath.Join(dir, "AGENTS.md")
+		texts["AGENTS.md"] = s.instructions
+	}
+	data, err := kiloConfig(s.brief.Model, url, instructions)
+	if err != nil {
+		return "", "", err
+	}
+	texts["kilo.json"] = string(data)
+	for name, text := range texts {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o444); err != nil {
+			return "", "", fmt.Errorf("write kilo's files: %w", err)
+		}
+	}
+	return filepath.Join(dir, "kilo.json"), filepath.Join(dir, "prompt.md"), nil
 }
 
 // guard calls silent once nothing was heard for as long as limit.

@@ -176,6 +176,85 @@ func TestRealKilo(t *testing.T) {
 	}
 }
 
+// plant is what a repository's tests do: the first time, they leave wherever a program
+// might look what has Kilo run a command, load a plugin, or read instructions. The
+// second time they take away what was left beside the agent's folder.
+const plant = `
+if [ -e @MARKS@/planted ]; then
+	find @DIR@/tmp -mindepth 1 -maxdepth 1 -user "$(id -u)" -exec rm -r {} +
+	exit
+fi
+for d in "$HOME" "$HOME/.config/kilo" "$HOME/.." "$HOME/../.." "$TMPDIR/.." "$PWD/.." "$PWD/../.." "$PWD" "$PWD/node_modules"; do
+	mkdir -p "$d" 2>/dev/null && touch "$d/AGENTS.md" 2>/dev/null || continue
+	echo 'PLANTED instructions' | tee "$d/AGENTS.md" "$d/CLAUDE.md" "$d/.kilocoderules" > /dev/null
+	for k in "$d" "$d/.kilo" "$d/.kilocode" "$d/.opencode"; do
+		mkdir -p "$k/plugin" "$k/rules" "$k/skills/evil" "$k/agent" "$k/workflows"
+		echo 'import { writeFileSync } from "fs"; writeFileSync("@MARKS@/plugin", "x"); export const Evil = async () => ({})' > "$k/plugin/evil.ts"
+		echo '{"mcp":{"evil":{"type":"local","command":["touch","@MARKS@/mcp"],"enabled":true}}}' | tee "$k/kilo.json" > "$k/opencode.json"
+		echo '{"mcpServers":{"evil":{"command":"touch","args":["@MARKS@/mcp-servers"]}}}' > "$k/mcp.json"
+		echo 'PLANTED rule' > "$k/rules/evil.md"
+		printf -- '---\nname: evil\ndescription: PLANTED skill\n---\nx\n' > "$k/skills/evil/SKILL.md"
+		printf -- '---\nmode: primary\n---\nPLANTED agent\n' > "$k/agent/code.md"
+	done
+	mkdir -p "$d/.claude" "$d/.agents" && cp -r "$d/.kilo/skills" "$d/.claude/" && cp -r "$d/.kilo/skills" "$d/.agents/"
+	printf 'customModes:\n  - slug: code\n    name: Code\n    roleDefinition: PLANTED mode\n    groups: [read]\n' > "$d/.kilocodemodes"
+	echo "KILO_CONFIG_CONTENT='$(cat "$d/.kilo/kilo.json")'" > "$d/.env"
+	echo 'require("fs").writeFileSync("@MARKS@/preload", "x")' > "$d/evil.js"
+	echo 'preload = ["./evil.js"]' > "$d/bunfig.toml"
+done
+git config core.fsmonitor 'touch @MARKS@/fsmonitor'
+printf '[alias]\n\tremote = !touch @MARKS@/alias\n' > "$HOME/.gitconfig"
+touch @MARKS@/planted`
+
+// TestRealKiloAfterHostileTests has the repository's tests plant what they can for
+// Kilo: in their home and folder for temporary files, in what the work tree lies in,
+// in the tree itself, where git is told to ignore it and where it was committed.
+func TestRealKiloAfterHostileTests(t *testing.T) {
+	t.Parallel()
+	kilo := realKilo(t)
+	w := newWorld(t, map[string]string{"greet.js": "console.log('Helo')\n", ".gitignore": "*\n!greet.js\n"}, "")
+	script := filepath.Join(w.dir, "plant")
+	if err := os.WriteFile(script, []byte(strings.NewReplacer("@MARKS@", w.marks, "@DIR@", w.dir).Replace(plant)), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	w.brief.Test = "sh " + script
+	seed := filepath.Join(w.dir, "seed")
+	w.sh(seed, `mkdir -p .kilocode/rules .kilo .agents/skills/evil
+echo 'PLANTED rule' | tee .kilocode/rules/evil.md > .kilocoderules
+echo '{"mcpServers":{"evil":{"command":"touch","args":["`+w.marks+`/mcp-committed"]}}}' | tee .kilocode/mcp.json > .kilo/mcp.json
+printf -- '---\nname: evil\ndescription: PLANTED skill\n---\nx\n' > .agents/skills/evil/SKILL.md
+printf 'customModes:\n  - slug: code\n    name: Code\n    roleDefinition: PLANTED mode\n    groups: [read]\n' > .kilocodemodes
+git add -A -f; git commit -qm evil; git push -q "$PWD/../git/acme/shop.git" main`)
+	w.brief.Repository.Commit, w.brief.Repository.DefaultCommit = w.head(), w.head()
+	model := &turns{turn: []turn{
+		{tool: "read", arguments: map[string]any{"filePath": "greet.js"}},
+		{tool: "bash", arguments: map[string]any{"command": "git status --short; sed -i s/Helo/Hello/ greet.js", "description": "fix"}},
+		{text: "done"},
+	}}
+	w.model = model.ServeHTTP
+	w.brief.Seconds = 600
+	status, r := w.start(kilo, withSilence+"=5m").wait()
+	if status != 0 || r == nil || r.Ending != brief.Finished {
+		t.Fatalf("status %d, result %+v", status, r)
+	}
+	if got, want := summary(r.Files), `100644 greet.js "console.log('Hello')\n"`; got != want {
+		t.Errorf("files %s, want %s", got, want)
+	}
+	if len(model.asked) != len(model.turn) || len(r.Tests) != 2 {
+		t.Errorf("the model was asked %d times, the tests ran %d times", len(model.asked), len(r.Tests))
+	}
+	for _, asked := range model.asked {
+		if i := strings.Index(asked, "PLANTED"); i >= 0 {
+			t.Errorf("the model was told …%s…", asked[max(0, i-300):min(len(asked), i+100)])
+			break
+		}
+	}
+	marks := w.marked()
+	if delete(marks, "planted"); len(marks) > 0 {
+		t.Errorf("what was planted ran: %v", marks)
+	}
+}
+
 // TestRealKiloWithoutModel sees that Kilo gives up on a model that is in trouble.
 func TestRealKiloWithoutModel(t *testing.T) {
 	t.Parallel()

@@ -131,6 +131,7 @@ type Heartbeat struct {
 type Order struct {
 	Stop   string `json:"stop,omitempty"`   // why to stop; empty: go on
 	Finish string `json:"finish,omitempty"` // why to hand over what there is; empty: go on
+	Ending Ending `json:"ending,omitempty"` // with Finish: Deadline or Budget
 }
 
 // Log is a piece of the round's log, redacted by the container already. A piece

@@ -1,6 +1,7 @@
 package model
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -50,8 +51,16 @@ type charge struct {
 	err      error
 }
 
-// reserve charges a run for a request before it is sent, with an estimate of its
-// input. The error is a [*Refusal] if the run may not ask now, or ever.
+// reserve charges a run for a request before it is sent, with an estimate: of its
+// input by its length, and of its answer by what it may have at most, or
+// Config.Output where the request does not say. The request itself is passed on as it
+// is. The error is a [*Refusal] if the run may not ask now, or ever.
+//
+// A request that is alone needs a budget that is not used up and holds its input: by
+// its answer the budget may be passed, once. Others are let in beside it only where
+// everything fits that they and those under way may still cost. So however many ask
+// at once, by whatever gateway, no more than one answer goes beyond the budget, as
+// far as the estimates hold.
 func (g *Gateway) reserve(ctx context.Context, space storage.Space, id string, req request) (*charge, error) {
 	acc := g.enter(space, id)
 	if acc == nil {
@@ -60,40 +69,74 @@ func (g *Gateway) reserve(ctx context.Context, space storage.Space, id string, r
 	}
 	now := g.c.Now()
 	c := &charge{g: g, space: space, id: id, acc: acc, began: now,
-		estimate: tokens{input: min(most, int64(len(req.body)+bytesPerToken-1)/bytesPerToken)}}
+		estimate: tokens{input: min(most, int64(len(req.body)+bytesPerToken-1)/bytesPerToken), output: cmp.Or(req.output, g.c.Output)}}
 	c.price, c.known = g.c.Price(req.model, now)
-	spent := ""
+	spent, wait := "", ""
 	err := c.change(ctx, func(u *run.Usage) {
 		if u.Spent == "" {
 			u.Spent = g.spent(*u, 1)
 		}
-		if spent = u.Spent; spent != "" {
+		if spent, wait = u.Spent, ""; spent != "" {
 			return
 		}
-		u.Priced = c.known && (u.Priced || u.Requests == 0)
-		u.Requests++
-		u.Held++
-		c.add(u, c.estimate)
+		must := c.estimate
+		if u.Held == 0 {
+			must.output = 0
+		}
+		next := *u
+		next.Priced = c.known && (u.Priced || u.Requests == 0)
+		next.Requests++
+		next.Held++
+		with := next
+		c.add(&with, must)
+		switch passed := g.passed(with); {
+		case passed == "":
+			c.add(&next, c.estimate)
+			*u = next
+		case g.others(acc):
+			wait = passed // what they were charged with may come back
+		default:
+			// Also where another gateway has a request under way, or had one when it
+			// crashed, which nobody can tell. Then the run ends a little early.
+			u.Spent, spent = passed, passed
+		}
 	})
-	if err == nil && spent == "" {
+	if err == nil && spent == "" && wait == "" {
 		return c, nil
 	}
 	g.leave(space, id)
-	if err != nil {
+	switch {
+	case err != nil:
 		return nil, err
+	case wait != "":
+		return nil, &Refusal{Status: http.StatusTooManyRequests, Code: "budget_held", After: 5 * time.Second,
+			Message: "what is left of the model's budget of this run may be needed for requests that are under way: " + wait}
 	}
 	return nil, &Refusal{Status: http.StatusPaymentRequired, Code: "budget_spent",
 		Message: "the model's budget of this run is used up: " + spent}
 }
 
-// spent says which budget is used up if so many more requests are asked for.
+// spent says which budget is used up if so many more requests are asked for. While
+// requests are under way, what they were charged with may come back.
 func (g *Gateway) spent(u run.Usage, more int64) string {
 	switch b := g.c.Budget; {
 	case b.Requests > 0 && u.Requests+more > b.Requests:
 		return "requests"
+	case u.Held > 0:
 	case b.Tokens > 0 && u.Input+u.Output >= b.Tokens:
 		return "tokens"
 	case b.Micros > 0 && u.Priced && u.Micros >= b.Micros:
+		return "money"
+	}
+	return ""
+}
+
+// passed says beyond which budget a usage is.
+func (g *Gateway) passed(u run.Usage) string {
+	switch b := g.c.Budget; {
+	case b.Tokens > 0 && u.Input+u.Output > b.Tokens:
+		return "tokens"
+	case b.Micros > 0 && u.Priced && u.Micros > b.Micros:
 		return "money"
 	}
 	return ""
@@ -204,6 +247,13 @@ func (g *Gateway) enter(space storage.Space, id string) *account {
 	}
 	acc.requests++
 	return acc
+}
+
+// others reports whether more than one request of a run is under way here.
+func (g *Gateway) others(acc *account) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return acc.requests > 1
 }
 
 func (g *Gateway) leave(space storage.Space, id string) {

@@ -11,7 +11,7 @@
 // a stream says at its end what it cost, and what would cost or reach more than the
 // model itself.
 //
-// Every request is charged to the run before it leaves, by an estimate, and
-// settled when its answer ends. Nothing of what is asked or answered is logged or
+// Every request is charged to the run before it leaves, by an estimate of all that it
+// may cost, and settled when its answer ends. Nothing of what is asked or answered is logged or
 // kept.
 package model

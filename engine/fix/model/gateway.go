@@ -27,6 +27,9 @@ type Config struct {
 	// budget in money does not hold.
 	Price  func(model string, at time.Time) (Price, bool)
 	Budget run.Budget // of one run
+	// Output is with how many tokens an answer is reckoned while it is under way, if
+	// the request has no max_tokens; 0 is 8192. It limits no answer.
+	Output int64
 
 	AtOnce   int           // requests of one run under way; 0 is 4
 	Deadline time.Duration // of one request; 0 is 10 minutes
@@ -54,6 +57,7 @@ func New(c Config) (*Gateway, error) {
 	if len(c.Models) == 0 {
 		return nil, errors.New("model gateway: no model")
 	}
+	c.Output = cmp.Or(c.Output, 8192)
 	c.AtOnce = cmp.Or(c.AtOnce, 4)
 	c.Deadline = cmp.Or(c.Deadline, 10*time.Minute)
 	c.Idle = cmp.Or(c.Idle, 2*time.Minute)
@@ -136,11 +140,13 @@ func (g *Gateway) send(ctx context.Context, req request, charge *charge) (*Answe
 	ctx, stop := context.WithTimeoutCause(ctx, g.c.Deadline, errDeadline)
 	end := func() { stop(); cancel(nil) }
 	idle := time.AfterFunc(g.c.Idle, func() { cancel(errIdle) })
-	out, err := http.NewRequestWithContext(ctx, http.MethodPost, g.url, bytes.NewReader(req.body))
+	out, err := http.NewRequestWithContext(ctx, http.MethodPost, g.url, nil)
 	if err != nil {
 		end()
 		return nil, fmt.Errorf("ask model: %w", err)
 	}
+	body := &payload{data: req.body}
+	body.of(out)
 	out.Header.Set("Content-Type", "application/json")
 	out.Header.Set("User-Agent", "soulcaster")
 	if req.stream {
@@ -150,6 +156,7 @@ func (g *Gateway) send(ctx context.Context, req request, charge *charge) (*Answe
 		out.Header.Set("Authorization", "Bearer "+g.c.Key)
 	}
 	in, err := g.c.Transport.RoundTrip(out)
+	body.drop()
 	idle.Stop()
 	if err != nil {
 		defer end()

@@ -10,11 +10,13 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
+	"weak"
 
 	"github.com/soulcaster/soulcaster/engine/fix/model"
 	"github.com/soulcaster/soulcaster/engine/fix/run"
@@ -329,6 +331,179 @@ func TestTheBudgetHoldsBetweenReplicas(t *testing.T) {
 	wait.Wait()
 	if u := h.usage(); good.Load() != 20 || u.Requests != 20 || u.Input != 200 || u.Held != 0 {
 		t.Errorf("%d good, %+v", good.Load(), u)
+	}
+}
+
+// limited is a request that says how long its answer may be, and uses all of it.
+func limited(key string, tokens int64) []byte {
+	return []byte(fmt.Sprintf(`{"model":"m","%s":%d,"messages":[],"tools":[{"type":"function","function":{"name":"bash"}}]}`, key, tokens))
+}
+
+// slow is a provider whose answers of 1000 tokens wait to be let go.
+type slow struct {
+	arrived chan struct{}
+	leave   chan struct{}
+}
+
+func (s slow) ServeHTTP(w http.ResponseWriter, _ *http.Request) {
+	s.arrived <- struct{}{}
+	<-s.leave
+	io.WriteString(w, `{"usage":{"prompt_tokens":10,"completion_tokens":1000}}`)
+}
+
+// Many ask at once when little is left, of two replicas. Two of their answers fit;
+// one may go beyond.
+func TestTheBudgetHoldsForWhatIsUnderWay(t *testing.T) {
+	for name, budget := range map[string]run.Budget{"tokens": {Tokens: 10_000}, "money": {Micros: 10_000}} {
+		t.Run(name, func(t *testing.T) {
+			provider := slow{make(chan struct{}, 40), make(chan struct{})}
+			change := func(c *model.Config) { c.Budget, c.AtOnce = budget, 100 }
+			h, other := newHouse(t, provider, change), newHouse(t, provider, change)
+			other.space = h.space
+			_, was, err := run.UsageOf(t.Context(), h.space, id)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var b storage.Batch
+			run.SaveUsage(&b, was, run.Usage{Requests: 1, Input: 7500, Micros: 7500, Priced: true})
+			if err := h.space.Apply(t.Context(), &b); err != nil {
+				t.Fatal(err)
+			}
+			refused := make(chan struct{}, 40)
+			var wait sync.WaitGroup
+			for _, replica := range []*house{h, other} {
+				for range 20 {
+					wait.Go(func() {
+						_, _, err := replica.ask(limited("max_tokens", 1000))
+						var refusal *model.Refusal
+						if err == nil {
+							return
+						}
+						if !errors.As(err, &refusal) || refusal.Status != http.StatusPaymentRequired && refusal.Status != http.StatusTooManyRequests {
+							t.Error(err)
+						}
+						refused <- struct{}{}
+					})
+				}
+			}
+			under := 0
+			for range 40 {
+				select {
+				case <-provider.arrived:
+					under++
+				case <-refused:
+				}
+			}
+			close(provider.leave)
+			wait.Wait()
+			u := h.usage()
+			if under != 2 || u.Input+u.Output > 10_000+1000 || u.Output != 2000 || u.Held != 0 {
+				t.Errorf("%d were under way, %+v", under, u)
+			}
+		})
+	}
+}
+
+func TestWhatMayBeAskedBesideAnother(t *testing.T) {
+	for name, tt := range map[string]struct {
+		first int64 // tokens that the other may have
+		body  []byte
+		want  int // status of the refusal, 0 if there is none
+	}{
+		"fits":                      {1000, limited("max_tokens", 1500), 0},
+		"does not":                  {1000, limited("max_tokens", 2500), http.StatusTooManyRequests},
+		"does not, by new name":     {1000, limited("max_completion_tokens", 2500), http.StatusTooManyRequests},
+		"does not, says nothing":    {1000, request(false), http.StatusTooManyRequests},
+		"says nonsense":             {1000, limited("max_tokens", -1), http.StatusTooManyRequests},
+		"the first may use all":     {9000, limited("max_tokens", 1), http.StatusTooManyRequests},
+		"says it in another manner": {1000, limited("Max_Tokens", 1), http.StatusBadRequest},
+	} {
+		t.Run(name, func(t *testing.T) {
+			provider := slow{make(chan struct{}, 2), make(chan struct{})}
+			h := newHouse(t, provider, func(c *model.Config) { c.Budget, c.Output = run.Budget{Tokens: 3000}, 2500 })
+			letGo := sync.OnceFunc(func() { close(provider.leave) })
+			t.Cleanup(letGo)
+			var wait sync.WaitGroup
+			wait.Go(func() {
+				if _, _, err := h.ask(limited("max_tokens", tt.first)); err != nil {
+					t.Error(err)
+				}
+			})
+			<-provider.arrived
+			answered := make(chan error, 1)
+			wait.Go(func() {
+				_, _, err := h.ask(tt.body)
+				answered <- err
+			})
+			select {
+			case <-provider.arrived:
+				if tt.want != 0 {
+					t.Fatal("it was let in")
+				}
+			case err := <-answered:
+				if r := h.refused(err, tt.want); tt.want == http.StatusTooManyRequests && (r.After <= 0 || r.Code != "budget_held") {
+					t.Errorf("%+v", r)
+				}
+			}
+			if u := h.usage(); u.Spent != "" {
+				t.Errorf("it is used up while it may come back: %+v", u)
+			}
+			letGo()
+			wait.Wait()
+			if tt.want == 0 {
+				if err := <-answered; err != nil {
+					t.Error(err)
+				}
+			}
+			if tt.want == http.StatusTooManyRequests {
+				if _, _, err := h.ask(tt.body); err != nil {
+					t.Errorf("once it is alone: %v", err)
+				}
+			}
+		})
+	}
+}
+
+func TestAnInputThatDoesNotFitEndsTheRun(t *testing.T) {
+	m := &script.Model{Turns: []script.Turn{{Text: "x", Usage: script.Usage{Input: 10, Output: 10}}}}
+	h := newHouse(t, m, func(c *model.Config) { c.Budget = run.Budget{Tokens: 1000} })
+	if _, _, err := h.ask(request(true)); err != nil {
+		t.Fatal(err)
+	}
+	_, _, err := h.ask(request(true, `{"role":"user","content":"`+strings.Repeat("x", 4000)+`"}`))
+	h.refused(err, http.StatusPaymentRequired)
+	if u := h.usage(); u.Spent != "tokens" || u.Requests != 1 || u.Input != 10 || u.Held != 0 {
+		t.Errorf("the usage is %+v", u)
+	}
+}
+
+// An answer may stream for minutes. Whoever counts the memory of requests counts none
+// for it.
+func TestARequestIsNotHeldWhileItsAnswerStreams(t *testing.T) {
+	hold := make(chan struct{})
+	h := newHouse(t, &script.Model{Turns: []script.Turn{{Text: strings.Repeat("0123456789", 20), Hold: hold}}}, nil)
+	ask := func() (*model.Answer, weak.Pointer[byte]) {
+		body := []byte(`{"stream_options":{"include_usage":true},` + string(request(true, `{"role":"user","content":"`+strings.Repeat("x", 1<<20)+`"}`)[1:]))
+		a, err := h.gateway.Ask(t.Context(), h.space, id, body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return a, weak.Make(&body[0])
+	}
+	a, body := ask()
+	if _, err := io.ReadFull(a.Body, make([]byte, 10)); err != nil {
+		t.Fatal(err)
+	}
+	runtime.GC()
+	if body.Value() != nil {
+		t.Error("it is held")
+	}
+	close(hold)
+	if _, err := io.Copy(io.Discard, a.Body); err != nil {
+		t.Error(err)
+	}
+	if err := a.Body.Close(); err != nil {
+		t.Error(err)
 	}
 }
 

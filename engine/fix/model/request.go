@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -16,6 +17,7 @@ type request struct {
 	body   []byte
 	model  string
 	stream bool
+	output int64 // tokens that the answer may have as the request says; 0 if it does not
 }
 
 // readRequest checks a request and makes what goes on: the same bytes, but for
@@ -50,6 +52,9 @@ func readRequest(body []byte, models []string) (request, error) {
 	if err := within(o); err != nil {
 		return request{}, err
 	}
+	// One of the two holds, by the model. What is no such number is the provider's to
+	// refuse.
+	r.output = max(limit(o.get("max_tokens")), limit(o.get("max_completion_tokens")))
 	if r.stream {
 		r.body, err = withUsage(o)
 	}
@@ -58,7 +63,16 @@ func readRequest(body []byte, models []string) (request, error) {
 
 // judged are the keys that are looked at.
 var judged = []string{"model", "n", "stream", "stream_options", "tools", "functions", "messages",
-	"web_search_options", "service_tier", "extra_body"}
+	"max_tokens", "max_completion_tokens", "web_search_options", "service_tier", "extra_body"}
+
+// limit is a number of tokens, 0 if v is none.
+func limit(v json.RawMessage) int64 {
+	n, err := strconv.ParseInt(string(v), 10, 64)
+	if err != nil || n < 0 {
+		return 0
+	}
+	return min(n, most)
+}
 
 // withUsage has the stream say at its end what it cost.
 func withUsage(o object) ([]byte, error) {

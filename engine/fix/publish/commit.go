@@ -75,8 +75,9 @@ func ChecksKey(run, head string) string { return "checks.commit/" + run + "/" + 
 
 // Checks makes a commit on top of the branch that holds the same files and lets the
 // repository's workflows start, for the person who asked; Move puts the branch on it.
-// It is ErrMoved if the branch is gone. In preview the name is empty.
-func (p *Publisher) Checks(ctx context.Context, c Change, by string) (sha string, err error) {
+// It is ErrMoved unless the branch is at the commit from, which that person has seen. In
+// preview the name is empty.
+func (p *Publisher) Checks(ctx context.Context, c Change, from, by string) (sha string, err error) {
 	fail := func(err error) (string, error) {
 		return "", fmt.Errorf("let checks of run %s run: %w", c.Run.ID, err)
 	}
@@ -86,7 +87,7 @@ func (p *Publisher) Checks(ctx context.Context, c Change, by string) (sha string
 		if head, found, err = p.host.Ref(ctx, c.At, c.Run.Branch); err != nil {
 			return fail(err)
 		}
-		if !found {
+		if !found || head != from {
 			return fail(ErrMoved)
 		}
 		commit, err := p.host.CommitOf(ctx, c.At, head)

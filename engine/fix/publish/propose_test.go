@@ -212,15 +212,18 @@ func TestChecks(t *testing.T) {
 	c := d.change(map[string]string{"cart.js": "let a = 2\n"})
 	sha, pull := d.propose(t, c)
 	c.Run.Pull, c.Run.Head, c.Result = &pull, sha, nil
-	next, err := d.Checks(t.Context(), c, "hubot")
+	next, err := d.Checks(t.Context(), c, sha, "hubot")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if again, err := d.Checks(t.Context(), c, "hubot"); err != nil || again != next {
+	if again, err := d.Checks(t.Context(), c, sha, "hubot"); err != nil || again != next {
 		t.Errorf("asked again: %s, %v; it was %s", again, err, next)
 	}
 	if at, _, _ := d.host.Ref(t.Context(), c.At, c.Run.Branch); at != sha {
 		t.Error("the branch has moved already")
+	}
+	if _, err := d.Checks(t.Context(), c, d.base, "hubot"); !errors.Is(err, publish.ErrMoved) {
+		t.Errorf("of a head that it is not at: %v", err)
 	}
 	if err := d.Move(t.Context(), c, next); err != nil {
 		t.Fatal(err)
@@ -236,7 +239,7 @@ func TestChecks(t *testing.T) {
 		t.Errorf("record %+v, %v", rec, err)
 	}
 	d.host.git(nil, "update-ref", "-d", "refs/heads/"+c.Run.Branch)
-	if _, err := d.Checks(t.Context(), c, "hubot"); !errors.Is(err, publish.ErrMoved) {
+	if _, err := d.Checks(t.Context(), c, sha, "hubot"); !errors.Is(err, publish.ErrMoved) {
 		t.Errorf("without a branch: %v", err)
 	}
 }
@@ -267,7 +270,7 @@ func TestPreviewWritesNothing(t *testing.T) {
 	if move.To != "" || proposed.Title != "Fix: TypeError in the cart" || !strings.Contains(proposed.Body, "Fixes #7") || !proposed.Draft {
 		t.Errorf("move %+v, pull request %+v", move, proposed)
 	}
-	if _, err := d.Checks(t.Context(), c, "octocat"); err != nil || len(d.host.writes) > 0 {
+	if _, err := d.Checks(t.Context(), c, sha, "octocat"); err != nil || len(d.host.writes) > 0 {
 		t.Errorf("checks: %v, %v", err, d.host.writes)
 	}
 	// Live, it is done.

@@ -2,6 +2,7 @@ package run
 
 import (
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -26,6 +27,9 @@ const (
 
 // Handover says that the result of an attempt is there, whole.
 type Handover struct {
+	// Writer is who wrote the pieces: a word of chance. Whoever else writes a result
+	// of the attempt at the same time writes other pieces.
+	Writer string    `json:"writer,omitempty"`
 	Pieces int       `json:"pieces"`
 	Bytes  int       `json:"bytes"`
 	At     time.Time `json:"at"`
@@ -35,8 +39,15 @@ func resultKey(id string, attempt int) string {
 	return fmt.Sprintf("%s%s/%d", resultPrefix, id, attempt)
 }
 
+// piece is the key of a piece of the result that key stands for.
+func (h Handover) piece(key string, n int) string {
+	return fmt.Sprintf("%s/%s-%03d", key, h.Writer, n)
+}
+
 // StoreResult stores the result of an attempt, a piece at a time. finish adds to the
-// batch that makes it whole; that batch conflicts if a result is there already.
+// batch that makes it whole; that batch conflicts if a result is there already. Of
+// those who store at once, the first to get this far wins; the pieces of the others
+// are removed.
 func StoreResult(ctx context.Context, space storage.Space, id string, result *brief.Result, at time.Time, finish func(b *storage.Batch)) error {
 	data, err := json.Marshal(result)
 	if err != nil {
@@ -46,13 +57,30 @@ func StoreResult(ctx context.Context, space storage.Space, id string, result *br
 		return fmt.Errorf("result of run %s: %d bytes, the most is %d", id, len(data), MaxResult)
 	}
 	key := resultKey(id, result.Attempt)
-	h := Handover{Bytes: len(data), At: at.UTC()}
+	h := Handover{Writer: strings.ToLower(rand.Text()), Bytes: len(data), At: at.UTC()}
+	if err := h.store(ctx, space, key, data, finish); err != nil {
+		// What cannot be removed here goes with the result, or when it is forgotten.
+		tidying, cancel := context.WithTimeout(context.WithoutCancel(ctx), tidyTime)
+		defer cancel()
+		return errors.Join(fmt.Errorf("store result of run %s: %w", id, err),
+			trim(tidying, space, key, func(piece string) bool { return strings.HasPrefix(piece, h.Writer+"-") }))
+	}
+	// Nobody adds a piece now that the result is there. What is left of others is no
+	// reason to have the result sent again: it goes when this one is forgotten.
+	_ = trim(ctx, space, key, func(piece string) bool { return !strings.HasPrefix(piece, h.Writer+"-") })
+	return nil
+}
+
+// tidyTime bounds removing the pieces of a result that was not stored.
+const tidyTime = 5 * time.Second
+
+func (h *Handover) store(ctx context.Context, space storage.Space, key string, data []byte, finish func(b *storage.Batch)) error {
 	for piece := range slices.Chunk(data, pieceBytes) {
 		var b storage.Batch
 		b.Require(key, 0)
-		b.Set(fmt.Sprintf("%s/%03d", key, h.Pieces), piece)
+		b.Set(h.piece(key, h.Pieces), piece)
 		if err := space.Apply(ctx, &b); err != nil {
-			return fmt.Errorf("store result of run %s: %w", id, err)
+			return err
 		}
 		h.Pieces++
 	}
@@ -60,10 +88,32 @@ func StoreResult(ctx context.Context, space storage.Space, id string, result *br
 	b.Require(key, 0)
 	b.SetJSON(key, h)
 	finish(&b)
-	if err := space.Apply(ctx, &b); err != nil {
-		return fmt.Errorf("store result of run %s: %w", id, err)
+	return space.Apply(ctx, &b)
+}
+
+// trim removes those pieces of a result whose name says so.
+func trim(ctx context.Context, space storage.Space, key string, goes func(piece string) bool) error {
+	prefix := key + "/"
+	for after := ""; ; {
+		entries, err := space.Scan(ctx, prefix, after, storage.MaxOps)
+		if err != nil {
+			return fmt.Errorf("remove pieces of a result: %w", err)
+		}
+		var b storage.Batch
+		for _, e := range entries {
+			if after = e.Key; goes(e.Key[len(prefix):]) {
+				b.Delete(e.Key)
+			}
+		}
+		if len(b.Ops) > 0 {
+			if err := space.Apply(ctx, &b); err != nil {
+				return fmt.Errorf("remove pieces of a result: %w", err)
+			}
+		}
+		if len(entries) < storage.MaxOps {
+			return nil
+		}
 	}
-	return nil
 }
 
 // ResultOf returns the result of an attempt, nil if none was handed over.
@@ -75,7 +125,7 @@ func ResultOf(ctx context.Context, space storage.Space, id string, attempt int) 
 	}
 	var data []byte
 	for i := range h.Pieces {
-		entries, err := space.Get(ctx, fmt.Sprintf("%s/%03d", key, i))
+		entries, err := space.Get(ctx, h.piece(key, i))
 		if err != nil {
 			return nil, fmt.Errorf("read result of run %s: %w", id, err)
 		}
@@ -101,20 +151,16 @@ func HandedOver(ctx context.Context, space storage.Space, id string, attempt int
 	return entries[0].Exists(), nil
 }
 
-// ForgetResult removes the result of an attempt, once it is published or refused.
-// What is left of it says that it was there.
+// ForgetResult removes the result of an attempt, once it is published or refused, and
+// what was left of others. What stays says that it was there.
 func ForgetResult(ctx context.Context, space storage.Space, id string, attempt int) error {
 	key := resultKey(id, attempt)
-	entries, err := space.Scan(ctx, key+"/", "", storage.MaxOps)
-	if err != nil {
+	var b storage.Batch
+	b.SetJSON(key, Handover{}) // first: a result without its pieces could not be read
+	if err := space.Apply(ctx, &b); err != nil {
 		return fmt.Errorf("forget result of run %s: %w", id, err)
 	}
-	var b storage.Batch
-	for _, e := range entries {
-		b.Delete(e.Key)
-	}
-	b.SetJSON(key, Handover{})
-	if err := space.Apply(ctx, &b); err != nil {
+	if err := trim(ctx, space, key, func(string) bool { return true }); err != nil {
 		return fmt.Errorf("forget result of run %s: %w", id, err)
 	}
 	return nil

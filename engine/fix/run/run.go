@@ -79,8 +79,16 @@ const (
 	ReasonPullClosed  Reason = "pull_closed"  // the pull request was closed
 	ReasonUninstalled Reason = "uninstalled"  // the App was uninstalled or suspended
 	ReasonHidden      Reason = "hidden"       // the evidence could not be shown before
-	ReasonGone        Reason = "gone"         // the issue or the repository is gone
+	ReasonGone        Reason = "gone"         // the issue or the repository is gone, or cannot be written to any more
+	ReasonOff         Reason = "off"          // the repository wants no runs any more: it is in preview, or allows none
 )
+
+// Reasons is every reason but ReasonNone.
+func Reasons() []Reason {
+	return []Reason{ReasonNoLauncher, ReasonRefused, ReasonCapacity, ReasonNotStarted, ReasonKilled, ReasonCrashed, ReasonInterrupted,
+		ReasonSilent, ReasonTime, ReasonBudget, ReasonClone, ReasonCoder, ReasonModel, ReasonCollect, ReasonUnsafe, ReasonMoved,
+		ReasonForbidden, ReasonPermission, ReasonCommand, ReasonClosed, ReasonPullClosed, ReasonUninstalled, ReasonHidden, ReasonGone, ReasonOff}
+}
 
 // Run is the record of one run.
 type Run struct {
@@ -92,12 +100,13 @@ type Run struct {
 	Detail  string `json:"detail,omitempty"` // for the operator: never on GitHub
 	Live    bool   `json:"live"`             // false: nothing is written to GitHub
 
-	By        string    `json:"by"` // login of who asked
-	Comment   int64     `json:"comment"`
-	RequestID string    `json:"request_id,omitempty"`
-	Created   time.Time `json:"created"`
-	Ended     time.Time `json:"ended,omitzero"`
-	Changed   time.Time `json:"changed"` // when State became what it is
+	By         string    `json:"by"` // login of who asked
+	Comment    int64     `json:"comment"`
+	CommentURL string    `json:"comment_url,omitempty"` // where that comment is
+	RequestID  string    `json:"request_id,omitempty"`
+	Created    time.Time `json:"created"`
+	Ended      time.Time `json:"ended,omitzero"`
+	Changed    time.Time `json:"changed"` // when State became what it is
 
 	EvidenceHash string  `json:"evidence_hash"` // of what was shown, and what the agent gets
 	Rounds       []Round `json:"rounds"`        // at least one; the last is the present one
@@ -115,6 +124,9 @@ type Run struct {
 	Head     string    `json:"head,omitempty"` // our last commit on it, recorded before the ref moves
 	Pull     *Pull     `json:"pull,omitempty"`
 	Let      *Let      `json:"let,omitempty"`      // that the proposal's checks may run
+	Shown    *Shown    `json:"shown,omitempty"`    // the head that people were told to look at since it was proposed
+	Looked   time.Time `json:"looked,omitzero"`    // when the pull request was last asked for without being told of
+	Reviewed *Reviewed `json:"reviewed,omitempty"` // the last review that was heeded
 	Released bool      `json:"released,omitempty"` // it holds no place any more, and its task is stopped
 }
 
@@ -163,6 +175,7 @@ type Attempt struct {
 	Listened  time.Time  `json:"listened,omitzero"`    // when it was last looked at since then
 	Result    bool       `json:"result,omitempty"`     // it was handed over
 	Stop      Reason     `json:"stop,omitempty"`       // it is to be stopped, and why
+	Stopping  time.Time  `json:"stopping,omitzero"`    // since when it is told to stop at the end of its round
 }
 
 // Let is that the repository's workflows may run on the proposal as it is.
@@ -172,6 +185,23 @@ type Let struct {
 	From    string `json:"from"`             // the head that it was said of
 	Commit  string `json:"commit,omitempty"` // that starts them, recorded before the ref moves
 	Done    bool   `json:"done,omitempty"`   // the ref was moved
+}
+
+// Shown is a head of the run's branch that people were told to look at.
+type Shown struct {
+	Head string    `json:"head"`
+	At   time.Time `json:"at"`
+}
+
+// Reviewed is a review of the proposal.
+type Reviewed struct {
+	ID int64     `json:"id"`
+	At time.Time `json:"at"` // when it was submitted
+}
+
+// Before reports whether a review is later than this one; any is later than none.
+func (r *Reviewed) Before(other Reviewed) bool {
+	return r == nil || r.At.Before(other.At) || r.At.Equal(other.At) && r.ID < other.ID
 }
 
 // Wish is that a run end.
@@ -189,6 +219,18 @@ type Pull struct {
 	Merge    string    `json:"merge,omitempty"`  // the commit that merged it
 	Merged   time.Time `json:"merged,omitzero"`
 	MergedBy string    `json:"merged_by,omitempty"`
+	Into     string    `json:"into,omitempty"` // branch that it was merged into, if that is not the default one: foreign
+}
+
+// Proposal returns when what is proposed now was, and by which commit; the time is
+// zero if nothing is.
+func (r *Run) Proposal() (at time.Time, commit string) {
+	for _, round := range r.Rounds {
+		if round.Commit != "" {
+			at, commit = round.Ended, round.Commit
+		}
+	}
+	return at, commit
 }
 
 // Round returns the present round.

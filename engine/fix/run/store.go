@@ -30,7 +30,7 @@ import (
 //	run-log/<id>/<attempt>          logged: how much of the agent's log is stored
 //	run-log/<id>/<attempt>/<offset> text: a piece of the agent's log, redacted
 //	run-result/<id>/<attempt>       Handover: the result, once all of it is there
-//	run-result/<id>/<attempt>/<n>   a piece of its JSON
+//	run-result/<id>/<attempt>/<writer>-<n>   a piece of its JSON
 //
 // and in the app's space:
 //

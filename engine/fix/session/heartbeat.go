@@ -65,9 +65,9 @@ func (x *Session) finish(ctx context.Context, r *run.Run) (brief.Order, error) {
 	case err != nil:
 		return brief.Order{}, err
 	case u.Spent != "":
-		return brief.Order{Finish: "the model's budget is used up: " + u.Spent}, nil
+		return brief.Order{Finish: "the model's budget is used up: " + u.Spent, Ending: brief.Budget}, nil
 	case !r.Attempt.Deadline.IsZero() && x.s.c.Now().After(r.Attempt.Deadline):
-		return brief.Order{Finish: "the time is up"}, nil
+		return brief.Order{Finish: "the time is up", Ending: brief.Deadline}, nil
 	}
 	return brief.Order{}, nil
 }

@@ -19,8 +19,10 @@ const (
 	maxOffset = 1 << 36
 )
 
-// Log stores a piece of the attempt's log, redacted once more. Pieces come in
-// order; one that begins before the end of what is stored was stored before, and
+// Log stores a piece of the attempt's log, redacted once more. A piece is made of
+// whole lines, so that no secret of one line lies across two pieces, where neither
+// would look like one. (A key of several lines is for the container to leave out,
+// which sees them all.) Pieces come in order; one that begins before the end of what is stored was stored before, and
 // that is a success. What is more than the limit is left out: then, and for every
 // piece that follows, the error is ErrTooLarge. An attempt that is over may still
 // send the rest of its log.
@@ -34,6 +36,8 @@ func (x *Session) Log(ctx context.Context, l brief.Log) error {
 		return tooLarge("a piece of a log has at most %d bytes", MaxPiece)
 	case l.Text == "":
 		return nil
+	case !strings.HasSuffix(l.Text, "\n"):
+		return invalid("text: a piece ends where a line ends")
 	}
 	end := l.Offset + int64(len(l.Text))
 	l.Text = x.redact(l.Text)

@@ -45,24 +45,25 @@ func TestHeartbeat(t *testing.T) {
 
 func TestOrders(t *testing.T) {
 	for name, tt := range map[string]struct {
-		before       func(h *house, space storage.Space, id string)
-		stop, finish bool
+		before func(h *house, space storage.Space, id string)
+		stop   bool
+		finish brief.Ending
 	}{
-		"nothing":         {func(*house, storage.Space, string) {}, false, false},
-		"wished away":     {changed(func(r *run.Run) { r.Wish = &run.Wish{Reason: run.ReasonCommand} }), true, false},
-		"to stop":         {changed(func(r *run.Run) { r.Attempt.Stop = run.ReasonTime }), true, false},
-		"another attempt": {changed(func(r *run.Run) { r.Attempt = &run.Attempt{N: 2, Round: 1} }), true, false},
-		"ended":           {changed(func(r *run.Run) { r.State = run.Cancelled }), true, false},
-		"publishing":      {changed(func(r *run.Run) { r.State, r.Attempt.Result = run.Publishing, true }), true, false},
+		"nothing":         {func(*house, storage.Space, string) {}, false, ""},
+		"wished away":     {changed(func(r *run.Run) { r.Wish = &run.Wish{Reason: run.ReasonCommand} }), true, ""},
+		"to stop":         {changed(func(r *run.Run) { r.Attempt.Stop = run.ReasonTime }), true, ""},
+		"another attempt": {changed(func(r *run.Run) { r.Attempt = &run.Attempt{N: 2, Round: 1} }), true, ""},
+		"ended":           {changed(func(r *run.Run) { r.State = run.Cancelled }), true, ""},
+		"publishing":      {changed(func(r *run.Run) { r.State, r.Attempt.Result = run.Publishing, true }), true, ""},
 		"spent": {func(h *house, space storage.Space, id string) {
 			_, was, err := run.UsageOf(h.Context(), space, id)
 			if err != nil {
 				h.Fatal(err)
 			}
 			h.apply(space, func(b *storage.Batch) { run.SaveUsage(b, was, run.Usage{Spent: "tokens"}) })
-		}, false, true},
-		"at the deadline":     {func(h *house, _ storage.Space, _ string) { h.pass(20*time.Minute + time.Second) }, false, true},
-		"after the grace too": {func(h *house, _ storage.Space, _ string) { h.pass(23*time.Minute + time.Second) }, true, false},
+		}, false, brief.Budget},
+		"at the deadline":     {func(h *house, _ storage.Space, _ string) { h.pass(20*time.Minute + time.Second) }, false, brief.Deadline},
+		"after the grace too": {func(h *house, _ storage.Space, _ string) { h.pass(23*time.Minute + time.Second) }, true, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			h := newHouse(t)
@@ -71,7 +72,7 @@ func TestOrders(t *testing.T) {
 			s := h.enter(space, r)
 			tt.before(h, space, r.ID)
 			order, err := s.Heartbeat(t.Context(), beat())
-			if err != nil || (order.Stop != "") != tt.stop || (order.Finish != "") != tt.finish {
+			if err != nil || (order.Stop != "") != tt.stop || (order.Finish != "") != (tt.finish != "") || order.Ending != tt.finish {
 				t.Errorf("%+v, %v", order, err)
 			}
 			if err := s.Live(t.Context()); (err != nil) != tt.stop {
@@ -98,7 +99,7 @@ func TestLog(t *testing.T) {
 	first := "token " + token + "\n"
 	send(0, first, nil)
 	send(0, first, nil)
-	send(3, "inside of what was stored", nil)
+	send(3, "inside of what was stored\n", nil)
 	next := int64(len(first))
 	second := "AWS_KEY=AKIAIOSFODNN7EXAMPLE \xff\n"
 	send(next, second, nil)
@@ -112,16 +113,19 @@ func TestLog(t *testing.T) {
 		strings.Count(text, "token [") != 1 || strings.Contains(text, "inside") || !strings.Contains(text, "\uFFFD") {
 		t.Errorf("stored %q", text)
 	}
-	send(next, strings.Repeat("é", 90), nil) // cut at the limit of 100 bytes
-	send(next+180, "more", session.ErrTooLarge)
+	send(next, "AKIAIOSFODNN", session.ErrInvalid) // would be stored as it is,
+	send(next+12, "7EXAMPLE,\n", nil)              // and this would make it whole
+	next += 12 + 10
+	send(next, strings.Repeat("é", 90)+"\n", nil) // cut at the limit of 100 bytes
+	send(next+181, "more\n", session.ErrTooLarge)
 	text, _, err = run.LogOf(t.Context(), space, r.ID, 1, "", 10)
 	if err != nil || len(text) > 100 || len(text) < 98 || strings.ToValidUTF8(text, "") != text {
 		t.Errorf("%d bytes are stored, %v: %q", len(text), err, text)
 	}
-	send(-1, "x", session.ErrInvalid)
-	send(1<<40, "x", session.ErrInvalid)
+	send(-1, "x\n", session.ErrInvalid)
+	send(1<<40, "x\n", session.ErrInvalid)
 	send(next, strings.Repeat("x", session.MaxPiece+1), session.ErrTooLarge)
-	h.is("of another attempt", s.Log(t.Context(), brief.Log{Attempt: 2, Text: "x"}), session.ErrInvalid)
+	h.is("of another attempt", s.Log(t.Context(), brief.Log{Attempt: 2, Text: "x\n"}), session.ErrInvalid)
 }
 
 func TestManySmallPiecesStayBounded(t *testing.T) {
@@ -131,7 +135,7 @@ func TestManySmallPiecesStayBounded(t *testing.T) {
 	s := h.enter(space, r)
 	// Pieces that lie over each other would each be within the limit.
 	for i := range int64(200) {
-		err := s.Log(t.Context(), brief.Log{Attempt: 1, Offset: i, Text: strings.Repeat("x", 90)})
+		err := s.Log(t.Context(), brief.Log{Attempt: 1, Offset: i, Text: strings.Repeat("x", 89) + "\n"})
 		if err != nil && i < 90 {
 			t.Fatal(err)
 		}
@@ -241,6 +245,46 @@ func TestBadResults(t *testing.T) {
 		h.is(name, s.Result(t.Context(), bad), tt.want)
 	}
 	h.is("a good one after all", s.Result(t.Context(), result()), nil)
+}
+
+// Two replicas do not know of each other's turns.
+func TestOneResultOfTwoReplicasStands(t *testing.T) {
+	h := newHouse(t)
+	h.config.Limits = brief.Limits{Files: 10, FileBytes: 4 << 20, Bytes: 4 << 20, LogBytes: 100}
+	h.sessions = session.New(h.config)
+	space := h.project(acme, web)
+	r := h.begin(space)
+	first := h.enter(space, r)
+	second, err := session.New(h.config).Open(t.Context(), r.ID, session.Token(mac, space.Name(), r.ID, 1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var wait sync.WaitGroup
+	taken := make(chan string, 2)
+	for said, s := range map[string]*session.Session{"first": first, "second": second} {
+		wait.Go(func() {
+			mine := result()
+			mine.Said, mine.Files[0].Content = said, []byte(strings.Repeat(said, 300_000))
+			if s.Result(t.Context(), mine) == nil {
+				taken <- said
+			}
+		})
+	}
+	wait.Wait()
+	close(taken)
+	stored, err := run.ResultOf(t.Context(), space, r.ID, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := 0
+	for said := range taken {
+		if n++; said != stored.Said || string(stored.Files[0].Content) != strings.Repeat(said, 300_000) {
+			t.Errorf("%q was taken, %q is stored", said, stored.Said)
+		}
+	}
+	if n != 1 {
+		t.Errorf("%d were taken", n)
+	}
 }
 
 func TestOneResultOfManyStands(t *testing.T) {

@@ -13,7 +13,7 @@ func RoundEnded(v View) string {
 	round := r.Round()
 	var b strings.Builder
 	fmt.Fprintf(&b, "Round %d came to nothing: the pull request is as it was.", round.N)
-	why, next := Because(round.Reason)
+	why, next := roundBecause(v)
 	if why == "" {
 		b.WriteString(" The agent changed nothing.\n\n" + strings.TrimRight(reasons(v.Said), "\n"))
 	} else {
@@ -22,12 +22,10 @@ func RoundEnded(v View) string {
 	if refused := refusals(r); refused != "" {
 		b.WriteString("\n\n" + refused)
 	}
-	left := 1 + v.Rounds - round.N
-	switch {
-	case left > 0:
-		fmt.Fprintf(&b, "\n\n%s left: request changes, or comment `/soulcaster fix` with words here.", count(int64(left), "round"))
-	default:
-		b.WriteString("\n\nNo round is left; `fix.rounds` in `.github/soulcaster.yml` sets how many there are.")
+	if over := NoMore(v); over != "" {
+		b.WriteString("\n\n" + over)
+	} else {
+		fmt.Fprintf(&b, "\n\n%s left: request changes, or comment `/soulcaster fix` with words on the pull request.", count(int64(1+v.Rounds-round.N), "round"))
 	}
 	if link := page(v.Page); link != "" {
 		b.WriteString(" " + link + " has more.")
@@ -35,9 +33,10 @@ func RoundEnded(v View) string {
 	return b.String() + "\n"
 }
 
-// Alive is the reply to somebody who asks for a fix while a run is alive. statusURL is
-// where its status comment is, "" if it has none yet.
-func Alive(r *run.Run, statusURL string) string {
+// Alive is the reply to somebody who asks for a fix on the issue while a run is alive.
+// statusURL is where its status comment is, "" if it has none yet.
+func Alive(v View, statusURL string) string {
+	r := v.Run
 	text := fmt.Sprintf("A run for this is alive already: it is %s", State(r.State))
 	if r.Pull != nil && r.Pull.Number > 0 {
 		text += " in " + pull(r)
@@ -47,7 +46,10 @@ func Alive(r *run.Run, statusURL string) string {
 		text += " [Its status](" + statusURL + ") is kept up to date."
 	}
 	if r.State == run.Proposed {
-		return text + " Comment `/soulcaster fix` with words on the pull request to take it back to the agent.\n"
+		if over := NoMore(v); over != "" {
+			return text + " " + over + "\n"
+		}
+		return text + " For another round, comment `/soulcaster fix` with words on the pull request.\n"
 	}
 	return text + " It can be ended with `/soulcaster cancel`.\n"
 }

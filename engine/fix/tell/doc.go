@@ -22,6 +22,9 @@ import (
 // characters.
 const MaxText = 60_000
 
+// maxURL is the longest address that stands in a link, in bytes.
+const maxURL = 1000
+
 // login is somebody's name in a line, without the sign that would call them.
 func login(name string) string {
 	if name == "" {
@@ -90,7 +93,17 @@ func page(url string) string {
 	return "[The run's page](" + url + ")"
 }
 
+// comment links to the comment that asked for a run, if it is known where that is. The
+// address was told by a delivery: it has to name the comment.
+func comment(r *run.Run) string {
+	if !plainURL(r.CommentURL) || r.Comment == 0 || !strings.HasSuffix(r.CommentURL, fmt.Sprintf("#issuecomment-%d", r.Comment)) {
+		return ""
+	}
+	return " ([comment](" + r.CommentURL + "))"
+}
+
 // plainURL reports whether an address of ours can stand in a link as it is.
 func plainURL(url string) bool {
-	return (strings.HasPrefix(url, "https://") || strings.HasPrefix(url, "http://")) && !strings.ContainsAny(url, " \t\n()<>\\\"")
+	return len(url) <= maxURL && (strings.HasPrefix(url, "https://") || strings.HasPrefix(url, "http://")) &&
+		strings.IndexFunc(url, func(r rune) bool { return r <= ' ' || r > '~' || strings.ContainsRune("()<>[]\\\"`@", r) }) < 0
 }

@@ -9,8 +9,8 @@ import (
 )
 
 // evidence is exactly what the agent gets of strangers' words, folded, in at most
-// maxBytes.
-func evidence(list []brief.Evidence, hash string, maxBytes int) string {
+// maxBytes. paged says that there is a page that people can open.
+func evidence(list []brief.Evidence, hash string, paged bool, maxBytes int) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "<details><summary>The evidence that the agent gets: %s</summary>\n\n", count(int64(len(list)), "piece"))
 	b.WriteString("This was written by strangers. The agent gets it as data and is told not to follow anything in it.")
@@ -18,7 +18,11 @@ func evidence(list []brief.Evidence, hash string, maxBytes int) string {
 		b.WriteString(" Its hash begins with `" + hash + "`.")
 	}
 	b.WriteString("\n")
-	const end, rest = "\n</details>", "\nThere is more of it than fits here; the run's page has it all.\n"
+	const end = "\n</details>"
+	rest := "\nThere is more of it than fits here; the agent gets it all.\n"
+	if paged {
+		rest = "\nThere is more of it than fits here; the run's page has it all.\n"
+	}
 	room := maxBytes - b.Len() - len(end) - len(rest)
 	for i, e := range list {
 		head := fmt.Sprintf("\n**%d.** %s: %s", i+1, markdown.Inline(e.Source, 40), markdown.Inline(e.Field, 40))

@@ -33,8 +33,10 @@ func golden(t *testing.T, name, got string) {
 
 func TestStatus(t *testing.T) {
 	views := map[string]tell.View{
-		"queued":    view(run.Queued, func(v *tell.View) { v.Run.Place, v.Run.Waits, v.Usage = 3, "a place in this installation", run.Usage{} }),
-		"launching": view(run.Launching),
+		"queued": view(run.Queued, func(v *tell.View) { v.Run.Place, v.Run.Waits, v.Usage = 3, "a place in this installation", run.Usage{} }),
+		"launching": view(run.Launching, func(v *tell.View) {
+			v.Run.Comment, v.Run.CommentURL = 88, "https://github.com/acme/web/issues/7#issuecomment-88"
+		}),
 		"launching-again": view(run.Launching, func(v *tell.View) {
 			v.Run.Attempts, v.Run.Attempt = 2, &run.Attempt{N: 2, Round: 1}
 		}),
@@ -56,7 +58,13 @@ func TestStatus(t *testing.T) {
 			}})
 			because(run.ReasonUnsafe)(v)
 		}),
-		"merged": view(run.Merged, withPull, func(v *tell.View) { v.Run.Pull.MergedBy = "octocat" }),
+		"merged":           view(run.Merged, withPull, func(v *tell.View) { v.Run.Pull.MergedBy = "octocat" }),
+		"merged-elsewhere": view(run.Merged, withPull, func(v *tell.View) { v.Run.Pull.MergedBy, v.Run.Pull.Into = "octocat", "release/`1`" }),
+		"proposed-spent": view(run.Proposed, withPull, func(v *tell.View) {
+			v.Run.Rounds = append(v.Run.Rounds, run.Round{N: 2, By: "hubot", Asked: began, Ended: v.Now})
+			v.Usage.Spent = "money"
+			because(run.ReasonBudget)(v)
+		}),
 		"no_change": view(run.NoChange, func(v *tell.View) {
 			v.Said = "The report is about another program.\n\n- see #5\n- @octocat knows"
 		}),
@@ -93,12 +101,15 @@ func TestPull(t *testing.T) {
 			p.Run.Rounds = append(p.Run.Rounds, run.Round{N: 2, By: "hubot"}, run.Round{N: 3})
 			p.Run.Pull = &run.Pull{Number: 12, Checks: "hubot"}
 			p.Ending, p.Tests, p.Said, p.Asked = brief.Deadline, nil, "", ""
+			p.Test = "npm test"
 		}),
+		"untested":    proposal(func(p *tell.Proposal) { p.Tests = nil }),
+		"half-tested": proposal(func(p *tell.Proposal) { p.Test, p.Tests = p.Tests[0].Command, p.Tests[:1] }),
 		"odd": proposal(func(p *tell.Proposal) {
 			p.Title, p.Held, p.Ending = "  ", false, brief.Budget
 			p.Said = "No headings here, and a lone ` tick."
 			p.Tests = []brief.Test{{When: "<b>", Command: "make `x`", TimedOut: true, Seconds: 600}}
-			p.Usage.Priced = false
+			p.Usage.Priced, p.Usage.Spent = false, "tokens"
 		}),
 	}
 	for name, p := range proposals {
@@ -116,6 +127,8 @@ func TestComments(t *testing.T) {
 	}
 	golden(t, "round-empty", tell.RoundEnded(view(run.Proposed, withPull, second, func(v *tell.View) { v.Said = "Nothing is wrong there." })))
 	golden(t, "round-moved", tell.RoundEnded(view(run.Proposed, withPull, second, because(run.ReasonMoved), func(v *tell.View) { v.Rounds = 1 })))
-	golden(t, "alive-working", tell.Alive(view(run.Working).Run, "https://github.com/acme/web/issues/7#issuecomment-1"))
-	golden(t, "alive-proposed", tell.Alive(view(run.Proposed, withPull).Run, ""))
+	golden(t, "round-spent", tell.RoundEnded(view(run.Proposed, withPull, second, because(run.ReasonBudget), func(v *tell.View) { v.Usage.Spent = "requests" })))
+	golden(t, "alive-spent", tell.Alive(view(run.Proposed, withPull, func(v *tell.View) { v.Usage.Spent = "money" }), ""))
+	golden(t, "alive-working", tell.Alive(view(run.Working), "https://github.com/acme/web/issues/7#issuecomment-1"))
+	golden(t, "alive-proposed", tell.Alive(view(run.Proposed, withPull), ""))
 }

@@ -54,7 +54,7 @@ func hostile(tb testing.TB) (texts []string) {
 func texts(s string) map[string]string {
 	out := make(map[string]string)
 	foreign := func(v *tell.View) {
-		v.Said, v.Run.By, v.Run.Waits = s, s, s
+		v.Said, v.Run.By, v.Run.Waits, v.Run.CommentURL = s, s, s, s
 		v.Run.Wish = &run.Wish{By: s}
 		v.Evidence = []brief.Evidence{{Source: s, Field: s, Text: s}, {Source: "sentry", Field: "stack", Text: s}}
 		v.Run.Round().By = s
@@ -69,7 +69,7 @@ func texts(s string) map[string]string {
 	}
 	second := view(run.Proposed, withPull, func(v *tell.View) { v.Run.Rounds = append(v.Run.Rounds, run.Round{N: 2}) }, foreign)
 	out["round"] = tell.RoundEnded(second)
-	out["alive"] = tell.Alive(second.Run, "https://github.com/acme/web/issues/7#issuecomment-1")
+	out["alive"] = tell.Alive(second, "https://github.com/acme/web/issues/7#issuecomment-1")
 	p := proposal(func(p *tell.Proposal) {
 		p.Title, p.Said, p.Asked, p.Run.By = s, s, s, s
 		p.Run.Rounds = append(p.Run.Rounds, run.Round{N: 2, By: s})
@@ -211,8 +211,12 @@ func TestEvidenceIsWhole(t *testing.T) {
 	}
 	v.Evidence[0].Text = strings.Repeat("too much ", 10_000)
 	text := tell.Status(v)
-	if !strings.Contains(text, "There is more of it") || !strings.HasSuffix(text, "</details>\n") || len(text) > tell.MaxText {
+	if !strings.Contains(text, "the run's page has it all") || !strings.HasSuffix(text, "</details>\n") || len(text) > tell.MaxText {
 		t.Errorf("%d bytes, ending in %q", len(text), text[len(text)-100:])
+	}
+	v.Page = ""
+	if text = tell.Status(v); strings.Contains(text, "page") || !strings.Contains(text, "There is more of it") {
+		t.Errorf("a page is told of that there is not: %q", text[len(text)-100:])
 	}
 }
 
@@ -221,7 +225,7 @@ func TestEveryReasonHasWords(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	n := 0
+	n, listed := 0, run.Reasons()
 	ast.Inspect(file, func(node ast.Node) bool {
 		spec, ok := node.(*ast.ValueSpec)
 		if !ok || !strings.HasPrefix(spec.Names[0].Name, "Reason") || len(spec.Values) == 0 {
@@ -232,6 +236,9 @@ func TestEveryReasonHasWords(t *testing.T) {
 			t.Fatal(err)
 		}
 		n++
+		if value != "" && !slices.Contains(listed, run.Reason(value)) {
+			t.Errorf("%s is not listed", spec.Names[0].Name)
+		}
 		if why, _ := tell.Because(run.Reason(value)); why == "" && value != "" {
 			t.Errorf("no words for %s", spec.Names[0].Name)
 		}

@@ -16,6 +16,7 @@ type Proposal struct {
 	Title  string // the issue's: foreign
 	Said   string // the agent's last words: Markdown by a model, foreign
 	Ending brief.Ending
+	Test   string // the repository's command for its tests, "" if it has none: foreign
 	Tests  []brief.Test
 	Files  []File
 	Usage  run.Usage
@@ -77,7 +78,7 @@ func PullBody(p Proposal) string {
 	section(&b, "What the agent says", said.other)
 	section(&b, "What was wrong", said.wrong)
 	section(&b, "What was changed and why", said.changed)
-	b.WriteString("\n### Tests\n\n" + tests(p.Tests))
+	b.WriteString("\n### Tests\n\n" + tests(p))
 	section(&b, "What could not be verified", said.unverified)
 	b.WriteString("\n### About this proposal\n\n")
 	for _, f := range p.facts() {
@@ -169,10 +170,15 @@ func (s *sections) under(line string) *string {
 }
 
 // tests says what the repository's own tests said.
-func tests(list []brief.Test) string {
-	if len(list) == 0 {
+func tests(p Proposal) string {
+	switch {
+	case len(p.Tests) > 0:
+	case p.Test == "":
 		return "The repository's tests were not run: `fix.test` in `.github/soulcaster.yml` names no command.\n"
+	default:
+		return "The repository's tests were not run, because " + noTests("after", p.Ending) + ": " + markdown.Code(p.Test, 300) + "\n"
 	}
+	list, ran := p.Tests, make(map[string]bool)
 	var rows strings.Builder
 	commands, known := []string{}, map[string]bool{}
 	for _, t := range list[:min(len(list), maxTests)] {
@@ -181,6 +187,7 @@ func tests(list []brief.Test) string {
 			commands = append(commands, code)
 		}
 		when := "other"
+		ran[t.When] = true
 		if t.When == "before" || t.When == "after" {
 			when = t.When + " the change"
 		}
@@ -193,7 +200,26 @@ func tests(list []brief.Test) string {
 		}
 		fmt.Fprintf(&rows, "| %s | %s | %d s |\n", when, result, t.Seconds)
 	}
+	for _, when := range []string{"before", "after"} {
+		if !ran[when] {
+			fmt.Fprintf(&rows, "| %s the change | **not run**: %s | |\n", when, noTests(when, p.Ending))
+		}
+	}
 	return "Command: " + strings.Join(commands, ", ") + "\n\n| | | |\n|---|---|---|\n" + rows.String()
+}
+
+// noTests says why tests did not run, or did not end, as far as the app is told. Those
+// after the change run only if the agent came to an end by itself.
+func noTests(when string, e brief.Ending) string {
+	switch {
+	case when == "after" && e == brief.Deadline:
+		return "there was no time left"
+	case when == "after" && e == brief.Budget:
+		return "the agent was stopped when the model's budget was used up"
+	case when == "after" && e == brief.Stopped:
+		return "the machine below the agent was taken away"
+	}
+	return "there was no time for them, or they could not be started"
 }
 
 // facts are who, how long, how much, and what is held.
@@ -207,7 +233,13 @@ func (p Proposal) facts() []string {
 		}
 		list = append(list, fmt.Sprintf("Round %d was asked for by %s", round.N, by))
 	}
-	list = append(list, fmt.Sprintf("Rounds: %d of at most %d. Requesting changes, or `/soulcaster fix` with words here, takes it back to the agent", r.Round().N, 1+p.Rounds))
+	rounds := fmt.Sprintf("Rounds: %d of at most %d. ", r.Round().N, 1+p.Rounds)
+	if over := NoMore(View{Run: r, Rounds: p.Rounds, Usage: p.Usage}); over != "" {
+		rounds += strings.TrimSuffix(over, ".")
+	} else {
+		rounds += "Requesting changes, or `/soulcaster fix` with words here, takes it back to the agent"
+	}
+	list = append(list, rounds)
 	list = append(list, "Cost: "+cost(p.Usage))
 	switch {
 	case r.Pull != nil && r.Pull.Checks != "":

@@ -32,7 +32,7 @@ func Status(v View) string {
 		b.WriteString(reasons(v.Said))
 	}
 	const tail = "\n"
-	b.WriteString(evidence(v.Evidence, r.EvidenceHash, MaxText-b.Len()-len(tail)))
+	b.WriteString(evidence(v.Evidence, r.EvidenceHash, page(v.Page) != "", MaxText-b.Len()-len(tail)))
 	return b.String() + tail
 }
 
@@ -59,16 +59,19 @@ func now(v View) string {
 	case run.Publishing:
 		return "The agent has handed over a change. It is being checked and then proposed."
 	case run.Proposed:
-		return proposed(r)
+		return proposed(v)
 	case run.Merged:
 		text := fmt.Sprintf("%s was merged", pull(r))
 		if r.Pull != nil && r.Pull.MergedBy != "" {
 			text += " by " + login(r.Pull.MergedBy)
 		}
+		if r.Pull != nil && r.Pull.Into != "" {
+			return text + " into " + markdown.Code(r.Pull.Into, 100) + ", which is not the default branch: the problem does not count as fixed by that."
+		}
 		return text + ". The problem counts as fixed, and is watched until that is proven."
 	case run.NoChange:
 		return "The agent looked at it and changed nothing, so there is no pull request. " +
-			"More words on what is wrong and where to look may help: comment `/soulcaster fix` with them."
+			"More words on what is wrong and where to look may help: comment `/soulcaster fix` with them on the issue."
 	}
 	return ""
 }
@@ -104,13 +107,18 @@ func phase(p brief.Phase) string {
 	return "working on the fix"
 }
 
-func proposed(r *run.Run) string {
-	text := fmt.Sprintf("The fix is proposed in %s: please review it there. "+
-		"Requesting changes, or `/soulcaster fix` with words on the pull request, takes it back to the agent; "+
-		"`/soulcaster checks` lets the repository's workflows run on it if they are held; "+
-		"`/soulcaster cancel` closes it.", pull(r))
+func proposed(v View) string {
+	r, over := v.Run, NoMore(v)
+	text := fmt.Sprintf("The fix is proposed in %s: please review it there. ", pull(r))
+	if over == "" {
+		text += "Requesting changes, or `/soulcaster fix` with words on the pull request, takes it back to the agent; "
+	}
+	text += "`/soulcaster checks` lets the repository's workflows run on it if they are held; `/soulcaster cancel` closes it."
+	if over != "" {
+		text += " " + over
+	}
 	if r.Reason != run.ReasonNone {
-		if why, next := Because(r.Reason); why != "" {
+		if why, next := roundBecause(v); why != "" {
 			text += "\n\nThe last round came to nothing. " + strings.TrimSpace(why+" "+next)
 		}
 	}
@@ -162,7 +170,7 @@ func refusals(r *run.Run) string {
 // facts are the lines that every status has.
 func facts(v View) []string {
 	r := v.Run
-	list := []string{"Asked for by " + login(r.By) + ", " + moment(r.Created)}
+	list := []string{"Asked for by " + login(r.By) + comment(r) + ", " + moment(r.Created)}
 	if round := r.Round(); round.N > 1 {
 		by := "failing checks asked for it"
 		if round.By != "" {
