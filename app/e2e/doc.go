@@ -9,6 +9,11 @@
 // installation's, say), counts, and breaks what a test wants broken; the
 // [relay] carries GitHub's webhooks, with ids as GitHub makes them.
 //
+// The emulator has no git, so the stories of a fix (fix_*_test.go) play in a
+// [fixworld]: the GitHub of package hub, whose git is real, an ECS on loopback whose
+// tasks are real agents, and a model that plays a script. Kilo itself, pinned in
+// package.json too, is in four of them; in the others a stand-in plays its part.
+//
 // A [world] is all of it together, on one of the two stores: every test has its
 // own, with its own emulator, store and folder, on free ports of the loopback
 // interface. Nothing is left behind: processes die with the test.
