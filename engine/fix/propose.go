@@ -92,6 +92,9 @@ func (s *sitting) pullNow(ctx context.Context) (*github.Pull, error) {
 		return nil, s.merged(ctx, pull)
 	case pull.State == "closed":
 		r.Reason = run.ReasonPullClosed
+		if r.Wish != nil { // it was us, and what we wrote of it was lost
+			r.Reason = r.Wish.Reason
+		}
 		_, err = s.end(ctx, run.Cancelled)
 		return nil, err
 	}

@@ -22,6 +22,7 @@ import (
 // Limits: it is there for scripts of a few turns.
 const (
 	maxTurns  = 50
+	maxTries  = 3 // for one turn
 	maxPrompt = 1 << 20
 	maxAnswer = 8 << 20
 	patience  = 2 * time.Minute // for one turn
@@ -63,7 +64,7 @@ func (c Coder) Run(ctx context.Context) error {
 	}
 	for range maxTurns {
 		c.event("step_start", map[string]any{})
-		answer, usage, err := ask(ctx, url, key, model, messages)
+		answer, usage, err := insist(ctx, url, key, model, messages)
 		if err != nil {
 			c.event("error", map[string]any{"name": "APIError", "data": map[string]any{"message": err.Error()}})
 			return err
@@ -174,6 +175,25 @@ type usage struct {
 	Completion int `json:"completion_tokens"`
 }
 
+// insist asks the model until it answers, a few times, as Kilo does: the app may be
+// away for a moment, or begin anew in the middle of an answer.
+func insist(ctx context.Context, url, key, model string, messages []json.RawMessage) (a answer, u usage, err error) {
+	for try := range maxTries {
+		if a, u, err = ask(ctx, url, key, model, messages); err == nil || errors.Is(err, errRefused) {
+			return a, u, err
+		}
+		select {
+		case <-ctx.Done():
+			return a, u, err
+		case <-time.After(time.Second << try):
+		}
+	}
+	return a, u, err
+}
+
+// errRefused is an answer that would be the same again.
+var errRefused = errors.New("the model refuses")
+
 // ask asks the model for its next turn, as a stream, as Kilo does.
 func ask(ctx context.Context, url, key, model string, messages []json.RawMessage) (answer, usage, error) {
 	ctx, cancel := context.WithTimeout(ctx, patience)
@@ -195,6 +215,9 @@ func ask(ctx context.Context, url, key, model string, messages []json.RawMessage
 		return answer{}, usage{}, fmt.Errorf("ask model: %w", err)
 	}
 	defer resp.Body.Close()
+	if code := resp.StatusCode; code >= 400 && code < 500 && code != http.StatusTooManyRequests {
+		return answer{}, usage{}, fmt.Errorf("ask model: %w: %s", errRefused, resp.Status)
+	}
 	if resp.StatusCode != http.StatusOK {
 		return answer{}, usage{}, fmt.Errorf("ask model: %s", resp.Status)
 	}
