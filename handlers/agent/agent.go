@@ -21,22 +21,29 @@ import (
 // How large a body may be, how long it may take to arrive, and how long what it
 // asks for may take.
 
+// fewValues is room for all that a small body has.
+const fewValues = 20
+
 func claimForm() form {
-	return form{bytes: 4 << 10, arrive: 5 * time.Second, work: 25 * time.Second}
+	return form{bytes: 4 << 10, values: fewValues, arrive: 5 * time.Second, work: 25 * time.Second}
 }
 
 func heartbeatForm() form {
-	return form{bytes: 4 << 10, arrive: 5 * time.Second, work: 10 * time.Second}
+	return form{bytes: 4 << 10, values: fewValues, arrive: 5 * time.Second, work: 10 * time.Second}
 }
 
 // logForm lets JSON write a byte with six.
 func logForm() form {
-	return form{bytes: 6*session.MaxPiece + 1<<10, arrive: 20 * time.Second, work: 15 * time.Second}
+	return form{bytes: 6*session.MaxPiece + 1<<10, values: fewValues, arrive: 20 * time.Second, work: 15 * time.Second}
 }
 
 func resultForm() form {
-	return form{bytes: run.MaxResult, arrive: 2 * time.Minute, work: 30 * time.Second}
+	return form{bytes: run.MaxResult, values: maxValues, arrive: 2 * time.Minute, work: 30 * time.Second}
 }
+
+// maxValues is room for 1000 files and 16 tests: more is refused before a list is
+// made of it.
+const maxValues = 1000*3 + 16*5 + 20
 
 // askForm has no time for the work: a model may think for long, and package model
 // says for how long.
@@ -50,12 +57,12 @@ type Handler struct {
 	sessions *session.Sessions
 	model    *model.Gateway
 	strikes  *strikes
-	large    *places
+	places   *places
 }
 
 // New returns the handler. gateway may be nil: then there is no model.
 func New(sessions *session.Sessions, gateway *model.Gateway, now func() time.Time) *Handler {
-	return &Handler{sessions: sessions, model: gateway, strikes: newStrikes(now), large: newPlaces()}
+	return &Handler{sessions: sessions, model: gateway, strikes: newStrikes(now), places: newPlaces()}
 }
 
 // Register adds the routes to the mux.
@@ -100,6 +107,11 @@ func (h *Handler) heartbeat(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	done, err := h.places.take(r, heartbeatForm().bytes)
+	if err != nil {
+		return err
+	}
+	defer done()
 	var beat brief.Heartbeat
 	if err := h.read(w, r, heartbeatForm(), &beat); err != nil {
 		return err
@@ -120,6 +132,11 @@ func (h *Handler) log(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	done, err := h.places.take(r, logForm().bytes)
+	if err != nil {
+		return err
+	}
+	defer done()
 	var piece brief.Log
 	if err := h.read(w, r, logForm(), &piece); err != nil {
 		return err
@@ -139,7 +156,7 @@ func (h *Handler) result(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	done, err := h.large.take(r)
+	done, err := h.places.take(r, resultForm().bytes)
 	if err != nil {
 		return err
 	}

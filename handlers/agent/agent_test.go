@@ -166,6 +166,8 @@ func TestBodies(t *testing.T) {
 		"a log before its start":       {http.MethodPost, r.path("log"), `{"attempt":1,"offset":-1,"text":"x"}`, 400},
 		"a long result":                {http.MethodPut, r.path("result"), spaces(run.MaxResult + 1), 413},
 		"a result with another path":   {http.MethodPut, r.path("result"), "{\"files\":[{\"path\":\"a\xff\"}]}", 400},
+		"more files than any limit":    {http.MethodPut, r.path("result"), `{"attempt":1,"files":[` + strings.Repeat(`{},`, 1<<20) + `{}]}`, 413},
+		"more tests than any limit":    {http.MethodPut, r.path("result"), `{"attempt":1,"tests":[` + strings.Repeat(`{},`, 1<<20) + `{}]}`, 413},
 		"a result of another attempt":  {http.MethodPut, r.path("result"), brief.Result{Attempt: 2}, 400},
 		"a long question":              {http.MethodPost, r.path("v1/chat/completions"), spaces(20<<20 + 1), 413},
 		"a question for another model": {http.MethodPost, r.path("v1/chat/completions"), `{"model":"gpt","messages":[]}`, 400},
@@ -214,6 +216,36 @@ func TestNoBodyIsReadForStrangers(t *testing.T) {
 	line := make([]byte, 12)
 	if _, err := io.ReadFull(conn, line); err != nil || string(line) != "HTTP/1.1 404" {
 		t.Errorf("%q, %v, before a byte of the body", line, err)
+	}
+}
+
+// A run's requests have places before their bodies are read, small ones too.
+func TestARunHasFewRequestsUnderWay(t *testing.T) {
+	const perRun = 8
+	h := newHouse(t, run.Budget{})
+	r, other := h.begin(acme, "acme/web"), h.begin(acme, "acme/api")
+	for i := range perRun + 1 {
+		conn, err := net.Dial("tcp", strings.TrimPrefix(h.url, "http://"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		if err := conn.SetDeadline(time.Now().Add(20 * time.Second)); err != nil {
+			t.Fatal(err)
+		}
+		path := []string{r.path("log"), r.path("heartbeat"), r.path("v1/chat/completions"), r.path("log")}[i%4]
+		io.WriteString(conn, "POST "+path+" HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer "+r.token+
+			"\r\nExpect: 100-continue\r\nContent-Length: 100\r\n\r\n")
+		line, want := make([]byte, 12), "HTTP/1.1 100" // said when the body is about to be read
+		if i == perRun {
+			want = "HTTP/1.1 503"
+		}
+		if _, err := io.ReadFull(conn, line); err != nil || string(line) != want {
+			t.Fatalf("request %d: %q, %v, want %q", i, line, err, want)
+		}
+	}
+	if got := h.send(http.MethodPost, other.path("log"), other.token, brief.Log{Attempt: 1, Text: "x\n"}); got.status != http.StatusNoContent {
+		t.Errorf("another run: %d %s", got.status, got.body)
 	}
 }
 

@@ -14,6 +14,7 @@ import (
 // form is what a route's bodies may be.
 type form struct {
 	bytes  int64
+	values int           // how many values JSON may have; [Handler.read] alone looks at it
 	arrive time.Duration // how long the body may take to arrive
 	work   time.Duration // how long what it asks for may take
 }
@@ -29,6 +30,10 @@ func (h *Handler) read(w http.ResponseWriter, r *http.Request, f form, v any) er
 	if !utf8.Valid(data) {
 		return &refusal{status: http.StatusBadRequest, code: "invalid_request", message: "the body is not UTF-8"}
 	}
+	if values(data) > f.values {
+		return &refusal{status: http.StatusRequestEntityTooLarge, code: "too_large",
+			message: fmt.Sprintf("the body has at most %d values", f.values)}
+	}
 	dec := json.NewDecoder(bytes.NewReader(data))
 	dec.DisallowUnknownFields()
 	if err := dec.Decode(v); err != nil {
@@ -38,6 +43,24 @@ func (h *Handler) read(w http.ResponseWriter, r *http.Request, f form, v any) er
 		return &refusal{status: http.StatusBadRequest, code: "invalid_request", message: "the body has more than one JSON value"}
 	}
 	return nil
+}
+
+// values counts the commas of JSON that are not within strings, and so the values
+// but for the first of each object and array. An entry of two bytes may become a
+// hundred once it is decoded.
+func values(data []byte) (n int) {
+	within := false
+	for i := 0; i < len(data); i++ {
+		switch c := data[i]; {
+		case within && c == '\\':
+			i++
+		case c == '"':
+			within = !within
+		case c == ',' && !within:
+			n++
+		}
+	}
+	return n
 }
 
 // told is what may be said of an error of encoding/json: not what it quotes.

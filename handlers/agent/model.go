@@ -18,17 +18,17 @@ func (h *Handler) ask(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	done, err := h.places.take(r, askForm().bytes)
+	if err != nil {
+		return err
+	}
+	defer done()
 	if err := s.Live(r.Context()); err != nil {
 		return err
 	}
 	if h.model == nil {
 		return &refusal{status: http.StatusNotFound, code: "no_model", message: "no model is configured"}
 	}
-	done, err := h.large.take(r)
-	if err != nil {
-		return err
-	}
-	defer done()
 	data, err := body(w, r, askForm())
 	if err != nil {
 		return err

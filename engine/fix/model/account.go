@@ -112,8 +112,12 @@ func (g *Gateway) reserve(ctx context.Context, space storage.Space, id string, r
 		return nil, &Refusal{Status: http.StatusTooManyRequests, Code: "budget_held", After: 5 * time.Second,
 			Message: "what is left of the model's budget of this run may be needed for requests that are under way: " + wait}
 	}
-	return nil, &Refusal{Status: http.StatusPaymentRequired, Code: "budget_spent",
-		Message: "the model's budget of this run is used up: " + spent}
+	return nil, spentRefusal(spent)
+}
+
+func spentRefusal(of string) *Refusal {
+	return &Refusal{Status: http.StatusPaymentRequired, Code: "budget_spent",
+		Message: "the model's budget of this run is used up: " + of}
 }
 
 // spent says which budget is used up if so many more requests are asked for. While

@@ -112,6 +112,9 @@ func (g *Gateway) Ask(ctx context.Context, space storage.Space, id string, body 
 		return nil, &Refusal{Status: http.StatusRequestEntityTooLarge, Code: "too_large",
 			Message: fmt.Sprintf("a request has at most %d bytes", MaxRequest)}
 	}
+	if err := g.left(ctx, space, id); err != nil {
+		return nil, err
+	}
 	req, err := readRequest(body, g.c.Models)
 	if err != nil {
 		return nil, &Refusal{Status: http.StatusBadRequest, Code: "invalid_request", Message: err.Error()}
@@ -125,6 +128,20 @@ func (g *Gateway) Ask(ctx context.Context, space storage.Space, id string, body 
 		return nil, errors.Join(err, charge.settle())
 	}
 	return answer, nil
+}
+
+// left refuses whose budget is used up, before more is done for them.
+func (g *Gateway) left(ctx context.Context, space storage.Space, id string) error {
+	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
+	defer cancel()
+	u, _, err := run.UsageOf(ctx, space, id)
+	if err != nil {
+		return err
+	}
+	if u.Spent != "" {
+		return spentRefusal(u.Spent)
+	}
+	return nil
 }
 
 var (

@@ -1,11 +1,9 @@
 package model
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 )
 
 // member is one key of a JSON object with the place of its value.
@@ -22,74 +20,110 @@ type object struct {
 	close   int // of the closing brace
 }
 
-// readObject takes an object apart. A key that comes twice is an error: who reads
-// it next may take the other value.
+// maxMembers is how many members an object may have that is taken apart.
+const maxMembers = 64
+
+var (
+	errJSON = errors.New("not valid JSON")
+	errMany = errors.New("too many entries")
+)
+
+// readObject takes an object apart, of text that is valid JSON. A key that comes
+// twice is an error: who reads it next may take the other value.
 func readObject(text []byte) (object, error) {
 	o := object{text: text}
-	dec := json.NewDecoder(bytes.NewReader(text))
-	if err := expect(dec, '{'); err != nil {
-		return o, err
-	}
-	seen := map[string]bool{}
-	for dec.More() {
-		token, err := dec.Token()
-		if err != nil {
-			return o, errJSON
+	var err error
+	o.close, err = walk(text, '{', maxMembers, func(key []byte, start, end int) error {
+		m := member{value: text[start:end:end], start: start, end: end}
+		if err := json.Unmarshal(key, &m.key); err != nil {
+			return errJSON
 		}
-		key, ok := token.(string)
-		if !ok {
-			return o, errJSON
+		for _, other := range o.members {
+			if other.key == m.key {
+				return fmt.Errorf("%.40q comes twice in an object", m.key)
+			}
 		}
-		if seen[key] {
-			return o, fmt.Errorf("%.40q comes twice in an object", key)
-		}
-		seen[key] = true
-		m := member{key: key}
-		if err := dec.Decode(&m.value); err != nil {
-			return o, errJSON
-		}
-		m.end = int(dec.InputOffset())
-		m.start = m.end - len(m.value)
 		o.members = append(o.members, m)
-	}
-	if err := expect(dec, '}'); err != nil {
-		return o, err
-	}
-	o.close = int(dec.InputOffset()) - 1
-	if _, err := dec.Token(); err != io.EOF {
-		return o, errors.New("more than one JSON value")
-	}
-	return o, nil
+		return nil
+	})
+	return o, err
 }
 
-// readArray takes an array apart.
-func readArray(text []byte) (values []json.RawMessage, err error) {
-	dec := json.NewDecoder(bytes.NewReader(text))
-	if err := expect(dec, '['); err != nil {
-		return nil, err
+// walk calls visit for each entry of an object or an array, of text that is valid
+// JSON; more than most are an error before they are looked at. It copies nothing. It
+// returns where the closing bracket is.
+func walk(text []byte, open byte, most int, visit func(key []byte, start, end int) error) (int, error) {
+	i := skipSpace(text, 0)
+	if i == len(text) || text[i] != open {
+		return 0, fmt.Errorf("want %c where something else stands", open)
 	}
-	for dec.More() {
-		var v json.RawMessage
-		if err := dec.Decode(&v); err != nil {
-			return nil, errJSON
+	for n := 0; ; n++ {
+		i = skipSpace(text, i+1) // the bracket, or a comma
+		if i < len(text) && (text[i] == '}' || text[i] == ']') {
+			return i, nil
 		}
-		values = append(values, v)
+		if n == most {
+			return 0, fmt.Errorf("%w: the most is %d", errMany, most)
+		}
+		var key []byte
+		if open == '{' {
+			end := skipValue(text, i)
+			key, i = text[i:end], skipSpace(text, skipSpace(text, end)+1)
+		}
+		end := skipValue(text, i)
+		if end == i {
+			return 0, errJSON
+		}
+		if err := visit(key, i, end); err != nil {
+			return 0, err
+		}
+		i = skipSpace(text, end)
+		switch {
+		case i == len(text):
+			return 0, errJSON
+		case text[i] != ',':
+			return i, nil
+		}
 	}
-	return values, expect(dec, ']')
 }
 
-// errJSON stands for what encoding/json says, which quotes what it read.
-var errJSON = errors.New("not valid JSON")
+func skipSpace(text []byte, i int) int {
+	for i < len(text) && (text[i] == ' ' || text[i] == '\t' || text[i] == '\r' || text[i] == '\n') {
+		i++
+	}
+	return min(i, len(text))
+}
 
-func expect(dec *json.Decoder, want json.Delim) error {
-	token, err := dec.Token()
-	if err != nil {
-		return errJSON
+// skipValue returns where the value ends that begins at i.
+func skipValue(text []byte, i int) int {
+	depth := 0
+	for i < len(text) {
+		switch text[i] {
+		case '"':
+			for i++; i < len(text) && text[i] != '"'; i++ {
+				if text[i] == '\\' {
+					i++
+				}
+			}
+			if depth == 0 {
+				return min(i+1, len(text))
+			}
+		case '{', '[':
+			depth++
+		case '}', ']':
+			if depth--; depth == 0 {
+				return i + 1
+			} else if depth < 0 {
+				return i
+			}
+		case ',', ' ', '\t', '\r', '\n':
+			if depth == 0 {
+				return i
+			}
+		}
+		i++
 	}
-	if token != want {
-		return fmt.Errorf("want %s where something else stands", want)
-	}
-	return nil
+	return len(text)
 }
 
 // get returns the value of a key; nil if it is not there.

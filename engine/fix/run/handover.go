@@ -180,6 +180,22 @@ type logged struct {
 	Pieces int   `json:"pieces"`
 }
 
+// TakesLog reports whether a piece of the log of an attempt that begins at an offset
+// would be stored: false if it was before. ErrLogFull if there is no room left.
+func TakesLog(ctx context.Context, space storage.Space, id string, attempt int, offset, most int64) (bool, error) {
+	var at logged
+	if err := get(ctx, space, fmt.Sprintf("%s%s/%d", logPrefix, id, attempt), &at); err != nil {
+		return false, err
+	}
+	switch {
+	case offset < at.End:
+		return false, nil
+	case at.Bytes >= most || at.Pieces >= maxPieces:
+		return false, fmt.Errorf("store log of run %s: %w", id, ErrLogFull)
+	}
+	return true, nil
+}
+
 // AddLog stores a piece of the log of an attempt, which goes on to the offset end in
 // what was sent; the text itself may have changed its length since, and is cut to
 // what is left of most bytes. Pieces come in order: one that begins before the end

@@ -16,7 +16,8 @@ import (
 const maxNote = 200
 
 // Heartbeat keeps what the container says of itself and tells it how to go on. The
-// first one makes the attempt's claim void. An attempt that is over is told to
+// first one makes the attempt's claim void. One that says nothing new is not kept
+// before half a beat has passed. An attempt that is over is told to
 // stop, and nothing of it is kept.
 func (x *Session) Heartbeat(ctx context.Context, h brief.Heartbeat) (brief.Order, error) {
 	switch h.Phase {
@@ -38,10 +39,16 @@ func (x *Session) Heartbeat(ctx context.Context, h brief.Heartbeat) (brief.Order
 		if stop := x.stop(r); stop != "" {
 			return brief.Order{Stop: stop}, nil
 		}
+		live := run.Live{At: x.s.c.Now().UTC(), Attempt: x.attempt, Phase: h.Phase, Note: note(h.Note), Steps: h.Steps}
+		last, err := run.LiveOf(ctx, x.space, x.id)
+		if err != nil {
+			return brief.Order{}, err
+		}
+		if r.Attempt.Spoken && x.says(last, live) {
+			return x.finish(ctx, r)
+		}
 		var b storage.Batch
-		run.SetLive(&b, x.id, run.Live{
-			At: x.s.c.Now().UTC(), Attempt: x.attempt, Phase: h.Phase, Note: note(h.Note), Steps: h.Steps,
-		})
+		run.SetLive(&b, x.id, live)
 		if !r.Attempt.Spoken {
 			r.Attempt.Spoken = true
 			run.Save(&b, was, r)
@@ -56,6 +63,14 @@ func (x *Session) Heartbeat(ctx context.Context, h brief.Heartbeat) (brief.Order
 		return x.finish(ctx, r)
 	}
 	return brief.Order{}, fmt.Errorf("%w: the run changes all the time", ErrNotYet)
+}
+
+// says reports whether what was kept last says the same as what came now, and not
+// long before it.
+func (x *Session) says(last, now run.Live) bool {
+	past := now.At.Sub(last.At)
+	last.At = now.At
+	return last == now && past >= 0 && past < x.s.c.Beat/2
 }
 
 // finish says whether the agent is to hand over what there is.

@@ -22,8 +22,8 @@ const (
 // Log stores a piece of the attempt's log, redacted once more. A piece is made of
 // whole lines, so that no secret of one line lies across two pieces, where neither
 // would look like one. (A key of several lines is for the container to leave out,
-// which sees them all.) Pieces come in order; one that begins before the end of what is stored was stored before, and
-// that is a success. What is more than the limit is left out: then, and for every
+// which sees them all.) Pieces come in order; one that begins before the end of what
+// is stored was stored before, and that is a success. What is more than the limit is left out: then, and for every
 // piece that follows, the error is ErrTooLarge. An attempt that is over may still
 // send the rest of its log.
 func (x *Session) Log(ctx context.Context, l brief.Log) error {
@@ -39,9 +39,16 @@ func (x *Session) Log(ctx context.Context, l brief.Log) error {
 	case !strings.HasSuffix(l.Text, "\n"):
 		return invalid("text: a piece ends where a line ends")
 	}
-	end := l.Offset + int64(len(l.Text))
-	l.Text = x.redact(l.Text)
-	err := run.AddLog(ctx, x.space, x.id, l, end, x.s.c.Limits.LogBytes)
+	// To look for secrets takes time, which a piece must be worth.
+	takes, err := run.TakesLog(ctx, x.space, x.id, x.attempt, l.Offset, x.s.c.Limits.LogBytes)
+	if err == nil && !takes {
+		return nil
+	}
+	if err == nil {
+		end := l.Offset + int64(len(l.Text))
+		l.Text = x.redact(l.Text)
+		err = run.AddLog(ctx, x.space, x.id, l, end, x.s.c.Limits.LogBytes)
+	}
 	switch {
 	case errors.Is(err, run.ErrLogFull):
 		return tooLarge("the log is full: it has %d bytes at most", x.s.c.Limits.LogBytes)

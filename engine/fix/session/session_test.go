@@ -43,6 +43,45 @@ func TestHeartbeat(t *testing.T) {
 	}
 }
 
+// Who sends heartbeats without end does not write without end.
+func TestHeartbeatsAreKeptOnceInHalfABeat(t *testing.T) {
+	h := newHouse(t)
+	space := h.project(acme, web)
+	r := h.begin(space)
+	s := h.enter(space, r)
+	began := h.now
+	send := func(b brief.Heartbeat) time.Duration {
+		t.Helper()
+		if order, err := s.Heartbeat(t.Context(), b); err != nil || order != (brief.Order{}) {
+			t.Errorf("%+v, %v", order, err)
+		}
+		live, err := run.LiveOf(t.Context(), space, r.ID)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return live.At.Sub(began)
+	}
+	send(beat())
+	h.pass(4 * time.Second)
+	if at := send(beat()); at != 0 {
+		t.Errorf("the same is kept again after %v", at)
+	}
+	more := beat()
+	more.Steps++
+	if at := send(more); at != 4*time.Second {
+		t.Errorf("what is new is not kept: %v", at)
+	}
+	h.pass(5 * time.Second)
+	if at := send(more); at != 9*time.Second {
+		t.Errorf("after half a beat nothing is kept: %v", at)
+	}
+	h.pass(time.Second)
+	h.change(space, r.ID, func(r *run.Run) { r.Wish = &run.Wish{Reason: run.ReasonCommand} })
+	if order, err := s.Heartbeat(t.Context(), more); err != nil || order.Stop == "" {
+		t.Errorf("a heartbeat that is not kept is not told to stop: %+v, %v", order, err)
+	}
+}
+
 func TestOrders(t *testing.T) {
 	for name, tt := range map[string]struct {
 		before func(h *house, space storage.Space, id string)
@@ -126,6 +165,33 @@ func TestLog(t *testing.T) {
 	send(1<<40, "x\n", session.ErrInvalid)
 	send(next, strings.Repeat("x", session.MaxPiece+1), session.ErrTooLarge)
 	h.is("of another attempt", s.Log(t.Context(), brief.Log{Attempt: 2, Text: "x\n"}), session.ErrInvalid)
+}
+
+// Only what will be stored is looked through for secrets: that is dear.
+func TestOnlyWhatIsStoredIsRedacted(t *testing.T) {
+	h := newHouse(t)
+	space := h.project(acme, web)
+	r := h.begin(space)
+	h.enter(space, r)
+	made := 0
+	h.config.Mac = func(space, text string) string { made++; return mac(space, text) }
+	s, err := session.New(h.config).Open(t.Context(), r.ID, session.Token(mac, space.Name(), r.ID, 1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	long := strings.Repeat("x", 149) + "\n"
+	for _, tt := range []struct {
+		name   string
+		offset int64
+		want   error
+		made   bool
+	}{{"the first", 0, nil, true}, {"the same", 0, nil, false}, {"beyond the limit", 150, session.ErrTooLarge, false}} {
+		made = 0
+		h.is(tt.name, s.Log(t.Context(), brief.Log{Attempt: 1, Offset: tt.offset, Text: long}), tt.want)
+		if (made > 0) != tt.made {
+			t.Errorf("%s: the secrets to look for were made %d times", tt.name, made)
+		}
+	}
 }
 
 func TestManySmallPiecesStayBounded(t *testing.T) {
