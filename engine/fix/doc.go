@@ -45,6 +45,9 @@
 // looked at: not on a proposal that is newer than the comment, nor on a head that is
 // another one, until they were told of it.
 //
+// Who has not been asked for is not taken for one who may not write: of many people the
+// newest are asked for first, the others in another look, until which their notes stay.
+//
 // # Places
 //
 // How many runs go on at once is kept in the app's space by [Admission]: who waits

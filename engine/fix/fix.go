@@ -72,7 +72,7 @@ type Publisher interface {
 	Checks(ctx context.Context, c publish.Change, from, by string) (sha string, err error)
 }
 
-// Config is what runs need; everything but Launcher and PublicURL is required.
+// Config is what runs need; everything but Launcher, PublicURL and Checking is required.
 type Config struct {
 	App       storage.Space
 	Projects  *project.Registry
@@ -90,6 +90,8 @@ type Config struct {
 	Claims func(space, text string) string // keyed hash that the container's secrets are made of
 	Wake   func(spaces ...string)          // told where work became due
 	Now    func() time.Time
+
+	Checking time.Duration // the most that checking and committing a change may take; 0: a minute
 }
 
 // Runs moves runs on. It is safe for concurrent use and keeps nothing in memory.

@@ -1,9 +1,12 @@
 package fix
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -19,43 +22,47 @@ import (
 const stamped = time.Second
 
 // freeze keeps the comments on lines of the reviews that were noted, as they were
-// when the reviews were submitted. It is done at once, also while a round goes on.
-func (r *Runs) freeze(ctx context.Context, space storage.Space, at github.At, of *run.Run, notes []note) error {
+// when the reviews were submitted. It is done at once, also while a round goes on. It
+// reports whether all are kept; if not, it goes on where it was in another look.
+func (r *Runs) freeze(ctx context.Context, space storage.Space, at github.At, of *run.Run, notes []note) (whole bool, err error) {
 	var all []github.ReviewComment
-	asked, may := false, writers(r.Host, at)
+	whole = true
+	asked, may := false, newWriters(r.Host, at, maxAuthors)
 	for i := range notes {
 		n := &notes[i]
 		if n.Frozen {
 			continue
 		}
 		if !asked {
-			var err error
 			if all, err = r.lineComments(ctx, at, of); err != nil {
-				return err
+				return false, err
 			}
 			asked = true
 		}
 		if n.At.IsZero() { // the delivery did not say
 			n.At = r.Now().UTC()
 		}
-		var err error
-		if n.Comments, err = until(ctx, all, n.At, n.id, proposedFor(of), may); err != nil {
-			return err
+		maps.Copy(may.known, n.May)
+		// If who reviewed may not write, the whole review does not count.
+		if n.Comments, n.Frozen, err = until(ctx, all, n.At, n.id, proposedFor(of), n.By, may); err != nil {
+			return false, err
 		}
-		n.Frozen = true
+		if n.May = nil; !n.Frozen {
+			n.Comments, n.May, whole = nil, maps.Clone(may.known), false
+		}
 		var b storage.Batch
 		b.RequireEntry(n.entry)
 		b.SetJSON(n.entry.Key, n.asked)
 		if err := space.Apply(ctx, &b); err != nil {
-			return fmt.Errorf("freeze review %d: %w", n.id, err)
+			return false, fmt.Errorf("freeze review %d: %w", n.id, err)
 		}
 		entries, err := space.Get(ctx, n.entry.Key)
 		if err != nil {
-			return fmt.Errorf("read review %d: %w", n.id, err)
+			return false, fmt.Errorf("read review %d: %w", n.id, err)
 		}
 		n.entry = entries[0]
 	}
-	return nil
+	return whole, nil
 }
 
 // lineComments returns the comments on lines of a run's proposal, all of them.
@@ -86,9 +93,11 @@ func proposedFor(of *run.Run) (since time.Time) {
 
 // until picks what people with write permission had written on lines at a moment, and
 // not changed since; others' words are not taken to the agent. review is the one that
-// was submitted then, 0 if none was. GitHub does not tell which threads are resolved.
-func until(ctx context.Context, all []github.ReviewComment, at time.Time, review int64, since time.Time, may func(context.Context, string) (bool, error)) ([]said, error) {
-	var list []said
+// was submitted then, 0 if none was; by is who may write for certain. It is whole if
+// all authors were asked for. GitHub does not tell which threads are resolved.
+func until(ctx context.Context, all []github.ReviewComment, at time.Time, review int64, since time.Time, by string, may *permissions) (list []said, whole bool, err error) {
+	whole = true
+	all = slices.SortedStableFunc(slices.Values(all), func(a, b github.ReviewComment) int { return b.At.Compare(a.At) })
 	for _, c := range all {
 		last := at
 		if review != 0 && c.Review == review {
@@ -97,17 +106,22 @@ func until(ctx context.Context, all []github.ReviewComment, at time.Time, review
 		if c.Bot || c.At.Before(since) || c.At.After(last) || c.Updated.After(last) {
 			continue
 		}
-		if ok, err := may(ctx, c.Author); err != nil || !ok {
+		if c.Author != by {
+			ok, asked, err := may.writes(ctx, c.Author)
 			if err != nil {
-				return nil, err
+				return nil, false, err
 			}
-			continue
+			whole = whole && asked
+			if !ok {
+				continue
+			}
 		}
 		list = append(list, said{c.ID, c.At, brief.ReviewComment{
 			Path: clip(c.Path, 500), Line: c.Line, Hunk: clip(c.Hunk, maxHunk), Body: clip(c.Body, maxBody), By: c.Author,
 		}})
 	}
-	return room(list), nil
+	slices.SortStableFunc(list, func(a, b said) int { return cmp.Or(a.At.Compare(b.At), cmp.Compare(a.ID, b.ID)) })
+	return room(list), whole, nil
 }
 
 // room cuts a list of comments to what the agent gets at most.
@@ -129,18 +143,35 @@ func words(list []said) (comments []brief.ReviewComment) {
 	return comments
 }
 
-// writers says who has write permission, and remembers it for a while.
-func writers(host Grounds, at github.At) func(ctx context.Context, login string) (bool, error) {
-	known := make(map[string]bool)
-	return func(ctx context.Context, login string) (bool, error) {
-		if may, ok := known[login]; ok || len(known) >= maxAuthors {
-			return may, nil
-		}
-		may, err := host.Permission(ctx, at, login)
-		if err != nil {
-			return false, fmt.Errorf("ask what %s may do: %w", login, err)
-		}
-		known[login] = may >= github.Write
-		return known[login], nil
+// permissions is who has write permission, as far as it was asked in one look.
+type permissions struct {
+	host  Grounds
+	at    github.At
+	known map[string]bool // by login
+	left  int             // how many more are asked for
+}
+
+// newWriters asks for the permissions of at most so many people.
+func newWriters(host Grounds, at github.At, most int) *permissions {
+	return &permissions{host: host, at: at, known: make(map[string]bool), left: most}
+}
+
+// open reports whether it can be said what somebody may do.
+func (p *permissions) open(login string) bool {
+	_, known := p.known[login]
+	return known || p.left > 0
+}
+
+// writes says whether somebody has write permission. Who was not asked for may have it.
+func (p *permissions) writes(ctx context.Context, login string) (may, asked bool, err error) {
+	if may, known := p.known[login]; known || p.left == 0 {
+		return may, known, nil
 	}
+	p.left--
+	has, err := p.host.Permission(ctx, p.at, login)
+	if err != nil {
+		return false, false, fmt.Errorf("ask what %s may do: %w", login, err)
+	}
+	p.known[login] = has >= github.Write
+	return p.known[login], true, nil
 }

@@ -1,6 +1,7 @@
 package fix
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -18,6 +19,7 @@ import (
 const (
 	maxChanged = 100
 	maxSaid    = 4000 // runes
+	maxSlow    = 3    // tries of checking and committing that take too long
 )
 
 // publish brings the result of a round to the pull request. Its commit is recorded
@@ -81,8 +83,14 @@ func (s *sitting) commit(ctx context.Context, c publish.Change) (time.Time, erro
 	if ended, err := s.pointless(ctx); err != nil || ended {
 		return s.now, err
 	}
-	refused, err := s.Publisher.Check(ctx, c)
+	// Less than a handler may take, so that there is time to write what came of it.
+	checking, cancel := context.WithTimeout(ctx, cmp.Or(s.Checking, time.Minute))
+	defer cancel()
+	slow := func() bool { return ctx.Err() == nil && checking.Err() != nil }
+	refused, err := s.Publisher.Check(checking, c)
 	switch {
+	case err != nil && slow():
+		return s.tooSlow(ctx, err)
 	case errors.Is(err, publish.ErrEmpty):
 		return s.nothing(ctx, result)
 	case err != nil:
@@ -93,8 +101,10 @@ func (s *sitting) commit(ctx context.Context, c publish.Change) (time.Time, erro
 	case result.TooMuch != "":
 		return s.roundEnds(ctx, run.Failed, run.ReasonCollect, result.TooMuch)
 	}
-	sha, err := s.Publisher.Commit(ctx, c)
+	sha, err := s.Publisher.Commit(checking, c)
 	switch {
+	case err != nil && slow():
+		return s.tooSlow(ctx, err)
 	case errors.Is(err, publish.ErrEmpty):
 		return s.nothing(ctx, result)
 	case err != nil:
@@ -109,6 +119,16 @@ func (s *sitting) commit(ctx context.Context, c publish.Change) (time.Time, erro
 	}
 	round.Commit, r.Head = sha, sha
 	return s.save(ctx)
+}
+
+// tooSlow ends a round whose change cannot be checked and committed in the time for it,
+// after a few tries. What GitHub says of its own trouble does not count before that.
+func (s *sitting) tooSlow(ctx context.Context, err error) (time.Time, error) {
+	if s.tries >= maxSlow {
+		return s.roundEnds(ctx, run.Failed, run.ReasonCollect, "the change could not be checked in time: "+err.Error())
+	}
+	// A failure, whatever its cause says: what is put off is tried without end.
+	return time.Time{}, fmt.Errorf("check change of run %s in time: %v", s.run.ID, err)
 }
 
 // failures is what the agent's failures mean for the run.

@@ -69,9 +69,7 @@ func (s *sitting) show(ctx context.Context) (time.Time, error) {
 	if hash != r.EvidenceHash {
 		return s.roundEnds(ctx, run.Failed, run.ReasonHidden, "the evidence is not the one that was frozen")
 	}
-	posted, err := issue.Post(ctx, s.Log, s.Host, s.space, s.at(), r.Issue, s.live(), action.Action{
-		Key: statusKey(r.ID), Kind: "run.status", Subject: r.ID, By: s.by(), Why: "what the agent will get", RequestID: r.RequestID,
-	}, tell.Status(v), s.Marker(s.space.Name(), statusKey(r.ID)))
+	posted, err := s.post(ctx, v)
 	switch {
 	case isGone(err):
 		return s.roundEnds(ctx, run.Cancelled, run.ReasonGone, err.Error())
@@ -82,6 +80,14 @@ func (s *sitting) show(ctx context.Context) (time.Time, error) {
 	}
 	r.Status, r.Told, r.ToldAt = posted.ID, news(v), s.now
 	return s.save(ctx)
+}
+
+// post writes the status comment, once.
+func (s *sitting) post(ctx context.Context, v tell.View) (issue.Posted, error) {
+	r := s.run
+	return issue.Post(ctx, s.Log, s.Host, s.space, s.at(), r.Issue, s.live(), action.Action{
+		Key: statusKey(r.ID), Kind: "run.status", Subject: r.ID, By: s.by(), Why: "what the agent will get", RequestID: r.RequestID,
+	}, tell.Status(v), s.Marker(s.space.Name(), statusKey(r.ID)))
 }
 
 // isGone reports whether GitHub says that something is not there (any more).

@@ -17,7 +17,7 @@ import (
 // What of a review is taken to the agent at most.
 const (
 	maxReviewed = 100  // comments
-	maxAuthors  = 20   // whose permission is asked
+	maxAuthors  = 20   // whose permission is asked in one look
 	maxBody     = 4000 // runes of each text
 	maxHunk     = 2000 // runes
 	maxChecks   = 10
@@ -34,27 +34,29 @@ func (s *sitting) reviewed(ctx context.Context) (bool, error) {
 	if err != nil || len(notes) == 0 {
 		return false, err
 	}
-	if err := s.freeze(ctx, s.space, s.at(), r, notes); err != nil {
-		return false, err
+	if whole, err := s.freeze(ctx, s.space, s.at(), r, notes); err != nil || !whole {
+		return !whole, err
 	}
 	slices.SortFunc(notes, func(a, b note) int { return cmp.Or(a.At.Compare(b.At), cmp.Compare(a.id, b.id)) })
-	count, err := s.counting(ctx, notes)
+	count, idle, left, err := s.counting(ctx, notes)
 	if err != nil {
 		return false, err
 	}
 	if seen := (run.Reviewed{ID: notes[len(notes)-1].id, At: notes[len(notes)-1].At}); r.Reviewed.Before(seen) {
 		r.Reviewed = &seen
 	}
+	heed := idle
 	heeded := func(b *storage.Batch) {
-		for _, n := range notes {
+		for _, n := range heed {
 			b.RequireEntry(n.entry)
 			b.Delete(n.entry.Key)
 		}
 	}
-	if len(count) == 0 {
+	if len(count) == 0 || left && len(idle) > 0 { // those that count wait for the rest
 		_, err := s.save(ctx, heeded)
 		return true, err
 	}
+	heed = append(heed, count...)
 	last := count[len(count)-1]
 	why, err := s.mayRound(ctx, s.space, s.project, s.policy, r)
 	if err != nil {
@@ -72,30 +74,38 @@ func (s *sitting) reviewed(ctx context.Context) (bool, error) {
 }
 
 // counting picks the reviews that still ask for changes and come from people with
-// write permission.
-func (s *sitting) counting(ctx context.Context, notes []note) (count []note, err error) {
-	may := writers(s.Host, s.at())
-	for _, n := range notes {
+// write permission, the oldest first, and those that do not. The newest are asked for
+// first; left says that there are others for another look.
+func (s *sitting) counting(ctx context.Context, notes []note) (count, idle []note, left bool, err error) {
+	may := newWriters(s.Host, s.at(), maxAuthors)
+	for _, n := range slices.Backward(notes) {
+		if !may.open(n.By) {
+			left = true
+			continue
+		}
 		review, err := s.Host.Review(ctx, s.at(), s.run.Pull.Number, n.id)
-		if isGone(err) {
+		if err != nil && !isGone(err) {
+			return nil, nil, false, fmt.Errorf("ask for review %d: %w", n.id, err)
+		}
+		if err != nil || review.Bot || review.State != changesRequested {
+			idle = append(idle, n)
 			continue
 		}
-		if err != nil {
-			return nil, fmt.Errorf("ask for review %d: %w", n.id, err)
-		}
-		if review.Bot || review.State != changesRequested {
-			continue
-		}
-		ok, err := may(ctx, review.Author)
-		if err != nil {
-			return nil, err
-		}
-		if ok {
+		ok, asked, err := may.writes(ctx, review.Author)
+		switch {
+		case err != nil:
+			return nil, nil, false, err
+		case !asked:
+			left = true
+		case ok:
 			n.By = review.Author
 			count = append(count, n)
+		default:
+			idle = append(idle, n)
 		}
 	}
-	return count, nil
+	slices.Reverse(count)
+	return count, idle, left, nil
 }
 
 // together is what several reviews say, the oldest first.

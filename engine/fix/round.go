@@ -6,6 +6,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/rs/zerolog"
+
 	"github.com/soulcaster/soulcaster/engine/fix/brief"
 	"github.com/soulcaster/soulcaster/engine/fix/run"
 	"github.com/soulcaster/soulcaster/engine/fix/tell"
@@ -119,7 +121,11 @@ func (o *order) now(ctx context.Context, r *run.Run) (run.Words, error) {
 	if err != nil {
 		return said, err
 	}
-	list, err := until(ctx, all, o.At, 0, proposedFor(r), writers(o.Host, at))
+	// A command is decided on in one go, so more people are asked for.
+	list, whole, err := until(ctx, all, o.At, 0, proposedFor(r), o.By, newWriters(o.Host, at, maxReviewed))
+	if !whole && err == nil {
+		zerolog.Ctx(ctx).Warn().Str("run", r.ID).Msg("too many people wrote on lines: the oldest comments are not taken to the agent")
+	}
 	if err == nil && len(list) > 0 {
 		said.Review = &brief.Review{By: o.By, Comments: words(list)}
 	}

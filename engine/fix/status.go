@@ -76,6 +76,9 @@ func news(v tell.View) string {
 // nothing.
 func (s *sitting) tell(ctx context.Context) (time.Time, error) {
 	r := s.run
+	if r.Told == "" && r.Live && !r.Ended.IsZero() && s.now.Sub(r.Ended) <= keepIndex {
+		return s.late(ctx)
+	}
 	if r.Told == "" || r.Live && r.Status == 0 || !r.Ended.IsZero() && s.now.Sub(r.Ended) > keepIndex {
 		return time.Time{}, nil // there is no comment, or nobody looks any more
 	}
@@ -113,6 +116,45 @@ func (s *sitting) tell(ctx context.Context) (time.Time, error) {
 	r.Told, r.ToldAt = is, s.now
 	_, err = s.save(ctx)
 	return time.Time{}, err
+}
+
+// unshown says of a run that nothing can, or may, be shown of it.
+const unshown = "-"
+
+// late writes the status comment of a run that ended before it had one.
+func (s *sitting) late(ctx context.Context) (time.Time, error) {
+	r := s.run
+	v, err := s.view(ctx)
+	if err != nil {
+		return time.Time{}, err
+	}
+	hash, err := run.HashEvidence(v.Evidence)
+	if err != nil {
+		return time.Time{}, err
+	}
+	r.Told = unshown
+	if s.live() && r.Issue != 0 && hash == r.EvidenceHash && r.Reason != run.ReasonHidden {
+		_, begun, err := s.Log.Get(ctx, s.space, statusKey(r.ID))
+		if err != nil {
+			return time.Time{}, err
+		}
+		posted, err := s.post(ctx, v)
+		switch {
+		case err == nil && begun:
+			r.Status = posted.ID // it may say what was true then: it is edited
+		case err == nil:
+			r.Status, r.Told = posted.ID, news(v)
+		case errors.Is(err, storage.ErrUnavailable), errors.Is(err, storage.ErrNoSpace):
+			return time.Time{}, err
+		default:
+			if again, err := s.calm(ctx, err); err == nil {
+				return again, nil
+			}
+			zerolog.Ctx(ctx).Warn().Err(err).Str("run", r.ID).Msg("a status comment could not be written")
+		}
+	}
+	r.ToldAt = s.now
+	return s.save(ctx)
 }
 
 // edit replaces the text of the status comment.

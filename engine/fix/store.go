@@ -31,11 +31,12 @@ type Review struct {
 // asked is a review that may ask for a round, as it was when it was submitted: what
 // is said or changed after that is no part of it.
 type asked struct {
-	By       string    `json:"by"`
-	At       time.Time `json:"at"`
-	Body     string    `json:"body,omitempty"`
-	Frozen   bool      `json:"frozen,omitempty"` // the comments on lines are there
-	Comments []said    `json:"comments,omitempty"`
+	By       string          `json:"by"`
+	At       time.Time       `json:"at"`
+	Body     string          `json:"body,omitempty"`
+	Frozen   bool            `json:"frozen,omitempty"` // the comments on lines are there
+	Comments []said          `json:"comments,omitempty"`
+	May      map[string]bool `json:"may,omitempty"` // until it is frozen: who of those that wrote on lines may write, by login
 }
 
 // said is a comment on a line, frozen.

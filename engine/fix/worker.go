@@ -27,6 +27,7 @@ type sitting struct {
 	run     *run.Run
 	entry   storage.Entry
 	saved   bool // the run was written since it was read
+	tries   int  // that failed in a row, with this one
 }
 
 // maxSteps bounds how many steps of a run are taken in one go.
@@ -43,6 +44,7 @@ func (r *Runs) handle(ctx context.Context, it work.Item) (time.Time, error) {
 		if err != nil {
 			return r.calm(ctx, err)
 		}
+		s.tries = it.Attempt
 		again, err := s.step(ctx)
 		if errors.Is(err, storage.ErrConflict) {
 			continue // somebody else wrote the run: decide again
@@ -87,8 +89,12 @@ func (r *Runs) pull(ctx context.Context, it work.Item) (time.Time, error) {
 		if err != nil {
 			return time.Time{}, err
 		}
-		if err := r.freeze(ctx, it.Space, github.At{Installation: p.Installation, Repo: p.Repo}, of, notes); err != nil {
+		whole, err := r.freeze(ctx, it.Space, github.At{Installation: p.Installation, Repo: p.Repo}, of, notes)
+		if err != nil {
 			return r.calm(ctx, err)
+		}
+		if !whole {
+			return r.Now(), nil // there are more people to be asked for
 		}
 		work.Add(&b, run.Work(of.ID))
 	} else {
