@@ -37,7 +37,10 @@ func (p *Publisher) Check(ctx context.Context, c Change) ([]run.Refusal, error) 
 	}
 	files := slices.Clone(c.Result.Files)
 	slices.SortStableFunc(files, func(a, b brief.File) int { return cmp.Compare(a.Path, b.Path) })
-	g.alone(files)
+	g.alone(ctx, files)
+	if err := ctx.Err(); err != nil {
+		return nil, fmt.Errorf("check change of run %s: %w", c.Run.ID, err)
+	}
 	if len(g.refusals) > 0 {
 		return g.refusals, nil // there is no sense in asking what stands at such paths
 	}
@@ -61,14 +64,21 @@ type gates struct {
 	scanner    *scanner
 	base       *base
 	attributes *attributes
+	hidden     map[string]bool // paths that are not to be repeated
 	refusals   []run.Refusal
 }
+
+// hiddenPath stands for a path that something like a secret is in.
+const hiddenPath = "(a path that looks like a secret)"
 
 func (g *gates) refuse(path, rule, why string) {
 	switch n := len(g.refusals); {
 	case n == maxRefusals:
 		g.refusals = append(g.refusals, run.Refusal{Rule: "more", Why: "and more than is listed here"})
 	case n < maxRefusals:
+		if g.hidden[path] {
+			path = hiddenPath
+		}
 		if len(path) > maxShown {
 			path = path[:maxShown] + "…"
 		}
@@ -77,13 +87,18 @@ func (g *gates) refuse(path, rule, why string) {
 }
 
 // alone checks what can be said without the base.
-func (g *gates) alone(files []brief.File) {
+func (g *gates) alone(ctx context.Context, files []brief.File) {
 	if n := len(files); n > g.limits.Files {
 		g.refuse("", "files", fmt.Sprintf("%d files are changed; the most is %d", n, g.limits.Files))
 		return
 	}
 	total, seen := int64(0), make(map[string]bool)
+	g.hidden = make(map[string]bool)
 	for _, f := range files {
+		if g.scanner.names(ctx, f.Path) {
+			g.hidden[f.Path] = true
+			g.refuse(f.Path, "secret", "its path looks like a secret")
+		}
 		total += int64(len(f.Content))
 		folded := strings.ToLower(f.Path)
 		if seen[folded] {
@@ -147,11 +162,22 @@ func (g *gates) against(ctx context.Context, files []brief.File) error {
 		}
 		before = append(before, were[i])
 	}
+	old, err := g.scanner.values(ctx, before)
+	if err != nil {
+		return err
+	}
 	for i, f := range files {
 		if f.Mode == "" {
 			continue
 		}
-		for _, s := range g.scanner.added(f.Content, before) {
+		if len(g.refusals) > maxRefusals {
+			return nil // nothing more would be remembered
+		}
+		fresh, err := g.scanner.added(ctx, f.Content, old)
+		if err != nil {
+			return err
+		}
+		for _, s := range fresh {
 			g.refuse(f.Path, "secret", fmt.Sprintf("line %d looks like a secret (%s)", s.line, s.rule))
 		}
 		if f.Mode == brief.ModeLink {

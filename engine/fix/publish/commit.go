@@ -59,7 +59,7 @@ func (p *Publisher) Commit(ctx context.Context, c Change) (sha string, err error
 	}
 	request := CommitRequest{
 		Branch: c.Run.Branch, Parent: c.Run.Round().Base, Tree: b.tree,
-		Message: tell.CommitMessage(p.proposal(c, d.told)), Files: d.requests,
+		Message: tell.CommitMessage(p.proposal(ctx, c, d.told)), Files: d.requests,
 	}
 	if !c.Live {
 		if err := d.preview(ctx, b, request.Files); err != nil {

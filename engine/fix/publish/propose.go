@@ -46,7 +46,7 @@ func (p *Publisher) Propose(ctx context.Context, c Change, sha string) (run.Pull
 	if err != nil {
 		return run.Pull{}, err
 	}
-	proposal := p.proposal(c, told)
+	proposal := p.proposal(ctx, c, told)
 	body := tell.PullBody(proposal) + "\n" + p.marker(c)
 
 	if !c.Live && c.Run.Pull != nil {

@@ -11,7 +11,7 @@
 //	too_much    the agent could not hand the change over
 //	files       more files than the limit
 //	size        a file, or all of them, longer than the limit
-//	path        a path that git, Windows or macOS would read as another one, or as git's own
+//	path        a path that is not clean, or that file systems read as git's own
 //	mode        what is no file, program or symbolic link
 //	submodule   a submodule, changed or replaced, and .gitmodules
 //	policy      fix.paths does not let it through
@@ -22,7 +22,7 @@
 //	link        a symbolic link out of the repository, or into git's own folder
 //	binary      what is not text in UTF-8
 //	conversion  a file that git would convert on its way in: LFS, line endings, encodings
-//	secret      something that looks like a secret and was not there before
+//	secret      something that looks like a secret and was not there before, in a file or in a path
 //
 // A file that is byte for byte what it was, and has the mode that it had, is no part
 // of a change. What is left without a file is [ErrEmpty].
