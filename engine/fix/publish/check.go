@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path"
 	"slices"
 	"strings"
 	"unicode/utf8"
@@ -92,7 +93,7 @@ func (g *gates) alone(ctx context.Context, files []brief.File) {
 		g.refuse("", "files", fmt.Sprintf("%d files are changed; the most is %d", n, g.limits.Files))
 		return
 	}
-	total, seen := int64(0), make(map[string]bool)
+	total, seen, deleted := int64(0), make(map[string]bool), make(map[string]bool)
 	g.hidden = make(map[string]bool)
 	for _, f := range files {
 		if g.scanner.names(ctx, f.Path) {
@@ -105,7 +106,16 @@ func (g *gates) alone(ctx context.Context, files []brief.File) {
 			g.refuse(f.Path, "path", "another path of the change differs from it in upper and lower case at most")
 		}
 		seen[folded] = true
+		deleted[folded] = f.Mode == ""
 		g.fileAlone(f)
+	}
+	for _, f := range files {
+		for above := path.Dir(f.Path); above != "." && above != "/"; above = path.Dir(above) {
+			if seen[strings.ToLower(above)] && f.Mode != "" && !deleted[strings.ToLower(above)] {
+				g.refuse(f.Path, "path", "another path of the change is a file where this one needs a folder")
+				break
+			}
+		}
 	}
 	if total > g.limits.Bytes {
 		g.refuse("", "size", fmt.Sprintf("%d bytes in all; the most is %d", total, g.limits.Bytes))

@@ -51,12 +51,19 @@ func TestGates(t *testing.T) {
 		{long, "", "path"}, {strings.Repeat("a/", 260) + "b", "", "path"}, {"con.", "", "path"}, {"trail ", "", "path"},
 		{"Cart.js", "", "path"}, {"LIB/x.js", "", "path"}, {"cart.js/x", "", "path"}, {"lib", "", "path"}, {"link/x", "", "path"}, {"readme.MD", "", "path"},
 		{"- lib", "", "path"},
+		{"README.md::$DATA", "", "path"}, {"a/aux.js", "", "path"}, {"NUL", "", "path"}, {"com1.txt", "", "path"}, {"LPT².log", "", "path"}, {"what?.md", "", "path"},
+		{"GITHUB~1/workflows/x.yml", "", "path"}, {"CODEOW~1", "", "path"}, {"README~12.MD", "", "path"},
+		{"console.js", "", ""}, {"lib/command.txt", "", ""}, {"com.js/x", "", ""}, {"a~b/c~.txt", "", ""},
+
+		{".devcontainer/devcontainer.json", "", "machine"}, {"sub/.vscode/tasks.json", "", "machine"}, {".Husky/pre-commit", "", "machine"}, {"- .idea/x.xml", "", "machine"},
+		{".githooks", "", "machine"}, {".devcontainer.json", "", "machine"}, {"docs/.vscodeignore", "", ""},
+		{"action.yml", "", "workflow"}, {".github/dependabot.yml", "", "workflow"}, {"lib/action.yml", "", ""},
 
 		{".github/workflows/ci.yml", "", "workflow"}, {".GitHub/Workflows/ci.yml", "", "workflow"}, {".github/actions/x/action.yml", "", "workflow"},
 		{"- .github/workflows/ci.yml", "", "workflow"}, {"120000 .github/workflows", "x", "workflow"}, {"120000 .github", "x", "workflow"},
 		{".github/wor\u212aflows/ci.yml", "", "workflow"}, {".github/workflowſ/ci.yml", "", "workflow"},
 		{"CODEOWNERS", "", "owners"}, {".github/CODEOWNERS", "", "owners"}, {"docs/codeowners", "", "owners"}, {"lib/CODEOWNERS", "", ""},
-		{".gitmodules", "", "submodule"}, {"sub/.gitmodules", "", "submodule"}, {"GITMOD~1", "", "submodule"},
+		{".gitmodules", "", "submodule"}, {"sub/.gitmodules", "", "submodule"}, {"GITMOD~1", "", "path"},
 		{"160000 other", commit, "submodule"}, {"vendored", "", "submodule"}, {"- vendored", "", "submodule"}, {"vendored/x", "", "submodule"},
 		{".gitattributes", "", "attributes"}, {"lib/.gitattributes", "", "attributes"},
 		{".github/soulcaster.yml", "", "settings"},
@@ -84,6 +91,13 @@ func TestGatesOfTheWhole(t *testing.T) {
 	c := d.change(map[string]string{"a.txt": "x\n", "A.txt": "x\n"})
 	if got := rules(t, d, c); !slices.Equal(got, []string{"path"}) {
 		t.Errorf("two that are one on many file systems: %v", got)
+	}
+	for _, contradicts := range []map[string]string{
+		{"120000 n": "lib", "n/x.txt": "x\n"}, {"n": "x\n", "N/x.txt": "x\n"}, {"n": "x\n", "n/a/b.txt": "x\n"},
+	} {
+		if got := rules(t, d, d.change(contradicts)); !slices.Contains(got, "path") {
+			t.Errorf("%v: %v", contradicts, got)
+		}
 	}
 	many := make(map[string]string)
 	for i := range 101 {

@@ -1,6 +1,8 @@
 package publish
 
 import (
+	"regexp"
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -39,9 +41,32 @@ func badPath(p string) string {
 			return "a path into git's own folder"
 		case strings.HasSuffix(name, "."), strings.HasSuffix(name, " "):
 			return "a name that ends in a dot or a space, which Windows takes off"
+		case strings.ContainsAny(name, `:<>"|?*`), device(name):
+			return "a name that Windows cannot have, or reads as something else"
+		case shortened.MatchString(name):
+			return "a name that Windows may read as the short form of another one"
 		}
 	}
 	return ""
+}
+
+// shortened is what a short name of NTFS looks like: GITHUB~1, README~2.MD.
+var shortened = regexp.MustCompile(`~[0-9]+(\.[^.]*)?$`)
+
+// device reports whether a name means a device on Windows, with any extension
+// (learn.microsoft.com, "Naming Files, Paths, and Namespaces").
+func device(name string) bool {
+	name, _, _ = strings.Cut(strings.ToLower(name), ".")
+	name = strings.TrimRight(name, " ")
+	switch name {
+	case "con", "prn", "aux", "nul", "conin$", "conout$":
+		return true
+	}
+	port, ok := strings.CutPrefix(name, "com")
+	if !ok {
+		port, ok = strings.CutPrefix(name, "lpt")
+	}
+	return ok && utf8.RuneCountInString(port) == 1 && strings.ContainsAny(port, "0123456789¹²³")
 }
 
 // isGit reports whether a name means .git to some file system. NTFS cuts what follows
@@ -50,13 +75,8 @@ func badPath(p string) string {
 func isGit(name string) bool {
 	name, _, _ = strings.Cut(name, ":")
 	name = strings.TrimRight(name, ". ")
-	return strings.EqualFold(name, ".git") || shortName(name, "git~")
-}
-
-// shortName reports whether a name is what NTFS makes of a longer one: the beginning
-// of it, a tilde and a digit.
-func shortName(name, begin string) bool {
-	return len(name) == len(begin)+1 && strings.EqualFold(name[:len(begin)], begin) && name[len(begin)] >= '0' && name[len(begin)] <= '9'
+	short, ok := strings.CutPrefix(strings.ToLower(name), "git~")
+	return strings.EqualFold(name, ".git") || ok && len(short) == 1 && short[0] >= '0' && short[0] <= '9'
 }
 
 // protected says which rule keeps a path from being changed, and why; "" if none.
@@ -67,18 +87,31 @@ func protected(p string) (rule, why string) {
 	switch {
 	case p == ".github": // a file or a link in the place of the folder
 		return "workflow", "what GitHub reads there is for people to change"
-	case strings.HasPrefix(p+"/", ".github/workflows/"), strings.HasPrefix(p+"/", ".github/actions/"):
+	case strings.HasPrefix(p+"/", ".github/workflows/"), strings.HasPrefix(p+"/", ".github/actions/"),
+		p == "action.yml", p == "action.yaml", p == ".github/dependabot.yml", p == ".github/dependabot.yaml":
 		return "workflow", "workflows run with the repository's secrets: people change them"
 	case p == "codeowners", p == ".github/codeowners", p == "docs/codeowners":
 		return "owners", "who has to review is for people to say"
-	case name == ".gitmodules", shortName(name, "gitmod~"):
+	case name == ".gitmodules":
 		return "submodule", "submodules fetch code from elsewhere: people change them"
-	case name == ".gitattributes", shortName(name, "gitatt~"):
+	case name == ".gitattributes":
 		return "attributes", "attributes can name programs that git runs: people change them"
 	case p == ".github/soulcaster.yml":
 		return "settings", "a run does not change its own rules"
+	case slices.ContainsFunc(strings.Split(p, "/"), onMachine):
+		return "machine", "an editor, a codespace or git may run what it says on a reviewer's machine: people change it"
 	}
 	return "", ""
+}
+
+// onMachine reports whether a file or folder of this name, in lower case, has tools
+// run commands where the repository is opened or checked out.
+func onMachine(name string) bool {
+	switch name {
+	case ".devcontainer", ".devcontainer.json", ".vscode", ".idea", ".husky", ".githooks":
+		return true
+	}
+	return false
 }
 
 // badLink says why the target of a symbolic link at p is not taken, "" if it is. Steps

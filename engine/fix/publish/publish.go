@@ -11,11 +11,15 @@
 //	too_much    the agent could not hand the change over
 //	files       more files than the limit
 //	size        a file, or all of them, longer than the limit
-//	path        a path that is not clean, or that file systems read as git's own
+//	path        a path that is not clean, that Windows cannot have or reads as another one,
+//	            that file systems read as git's own, or that another one stands in the way of
 //	mode        what is no file, program or symbolic link
 //	submodule   a submodule, changed or replaced, and .gitmodules
 //	policy      fix.paths does not let it through
-//	workflow    .github/workflows and .github/actions: they run with the repository's secrets
+//	workflow    .github/workflows, .github/actions, an action of the repository's own and
+//	            dependabot.yml: they run with the repository's secrets
+//	machine     .devcontainer, .vscode, .idea, .husky, .githooks: tools run what they say
+//	            where the repository is opened
 //	owners      CODEOWNERS, in its three places
 //	settings    .github/soulcaster.yml: a run does not change its own rules
 //	attributes  .gitattributes: it can name programs that git runs
