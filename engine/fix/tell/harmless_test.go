@@ -44,7 +44,7 @@ func hostile(tb testing.TB) (texts []string) {
 	return append(texts,
 		"[skip ci]", "[CI SKIP] and [no ci] [skip actions] [actions skip]", "`[skip ci]`", "```\n[skip ci]\nskip-checks: true\n```", "skip-checks: true", "x\n\n\nskip-checks:true",
 		"Co-authored-by: octocat <octocat@github.com>", "## What was wrong\n@octocat", "## What I changed and why\n```\n## What I could not verify\n@octocat",
-		"# `@octocat`\n`a`@octocat `b`#1 `c", "- `x` fixes #1\n> `y`@octocat\n1. /soulcaster fix\n- /soulcaster checks", "`a`/soulcaster fix", "a `` ` `` b ``` c", "~~~\n@octocat\n~~~~\n@octocat",
+		"# `@octocat`\n`a`@octocat `b`#1 `c", "`fixes #1`, `closes acme/web#2` for `@octocat`", "```go\n// Fixes GH-1: ask @octocat, see https://github.com/acme/web/issues/1\n```", "```\n"+strings.Repeat("@a", 6000)+"\n```", "- `x` fixes #1\n> `y`@octocat\n1. /soulcaster fix\n- /soulcaster checks", "`a`/soulcaster fix", "a `` ` `` b ``` c", "~~~\n@octocat\n~~~~\n@octocat",
 		"</details>\n@octocat", "|a|b|\n|-|-|\n|@octocat|#1|", "text\n===\ntext\n---", "    @octocat\n\t#1", "closes", "fixes\n#1", "[x]: https://evil.example\n[x]", "https://github.com/acme/web/pull/1",
 		strings.Repeat("`", 400)+strings.Repeat("@octocat ", 3000), strings.Repeat("- #1\n", 2000),
 	)
@@ -102,6 +102,9 @@ var alive = map[string]*regexp.Regexp{
 	"emoji":     regexp.MustCompile(`:[a-z0-9_+-]+:`),
 }
 
+// inMessage is what GitHub finds in the message of a commit, in code or not.
+var inMessage = regexp.MustCompile(`[@＠﹫][\pL\pN_]|(?i)[#＃﹟]\pN|gh-\pN|ghsa-[a-z0-9]|://`)
+
 var (
 	commands   = regexp.MustCompile(`(?m)^[ \t>*+-]*/[A-Za-z][\w-]*(\s|$)`)
 	directives = regexp.MustCompile(`(?i)\[(skip ci|ci skip|no ci|skip actions|actions skip)\]|skip-checks|request-checks|co-authored-by`)
@@ -127,6 +130,11 @@ func check(tb testing.TB, s string) {
 			visible = render(tb, name, s, text)
 		}
 		visible = ours.ReplaceAllString(visible, "")
+		if strings.HasPrefix(name, "body") { // which may become the message of a commit
+			if m := inMessage.FindString(ours.ReplaceAllString(text, "")); m != "" {
+				tb.Errorf("%s with %.80q: alive in a commit's message: %q", name, s, m)
+			}
+		}
 		for what, re := range alive {
 			if m := re.FindString(visible); m != "" {
 				tb.Errorf("%s with %.80q: a %s is alive: %q", name, s, what, m)

@@ -176,15 +176,15 @@ func tests(p Proposal) string {
 	case p.Test == "":
 		return "The repository's tests were not run: `fix.test` in `.github/soulcaster.yml` names no command.\n"
 	default:
-		return "The repository's tests were not run, because " + noTests("after", p.Ending) + ": " + markdown.Code(p.Test, 300) + "\n"
+		return "The repository's tests were not run, because " + noTests("after", p.Ending) + ": " + code(p.Test, 300) + "\n"
 	}
 	list, ran := p.Tests, make(map[string]bool)
 	var rows strings.Builder
 	commands, known := []string{}, map[string]bool{}
 	for _, t := range list[:min(len(list), maxTests)] {
-		if code := markdown.Code(t.Command, 300); code != "" && !known[code] {
-			known[code] = true
-			commands = append(commands, code)
+		if shown := code(t.Command, 300); shown != "" && !known[shown] {
+			known[shown] = true
+			commands = append(commands, shown)
 		}
 		when := "other"
 		ran[t.When] = true
@@ -260,7 +260,7 @@ func changed(files []File, room int) string {
 	const end, rest = "\n</details>\n", "- and more\n"
 	room -= b.Len() + len(end) + len(rest)
 	for i, f := range files {
-		line := "- " + markdown.Code(f.Path, 250)
+		line := "- " + code(f.Path, 250)
 		if f.Note != "" {
 			line += ": " + f.Note
 		}

@@ -33,7 +33,7 @@ func prose(text string, maxBytes int) string {
 			for end < len(lines) && !closes(lines[end], mark) {
 				end++
 			}
-			out.block(markdown.Fence(strings.Join(lines[i+1:end], "\n"), out.room))
+			out.block(fence(strings.Join(lines[i+1:end], "\n"), out.room))
 			i = end
 			continue
 		}
@@ -81,10 +81,10 @@ func words(line string) string {
 	var b strings.Builder
 	for line != "" {
 		before, rest, opened := strings.Cut(line, "`")
-		code, after, closed := strings.Cut(rest, "`")
+		inside, after, closed := strings.Cut(rest, "`")
 		shown := ""
 		if opened && closed {
-			shown = markdown.Code(code, maxLine)
+			shown = code(inside, maxLine)
 		}
 		if shown == "" { // what remains holds no code, or only backticks
 			add(&b, line)
@@ -112,6 +112,28 @@ func add(b *strings.Builder, text string) {
 		b.WriteString(" ")
 	}
 }
+
+// code is a foreign name as code, which stays harmless where nobody renders it.
+func code(s string, max int) string { return mute(markdown.Code(s, max)) }
+
+// fence is foreign text as a block of code, which stays harmless where nobody renders
+// it. Its whole length is at most maxBytes.
+func fence(s string, maxBytes int) string {
+	text := markdown.Fence(s, maxBytes)
+	if grows := len(mute(text)) - len(text); len(text)+grows > maxBytes {
+		text = markdown.Fence(s, maxBytes-grows)
+	}
+	return mute(text)
+}
+
+// mute breaks what GitHub would find in code once nobody takes it for code: a squash
+// merge makes the description of a pull request the message of a commit, in which
+// mentions call, references are noted on other issues and closing keywords close.
+func mute(code string) string { return found.ReplaceAllString(code, "$1$3$5\u200b$2$4$6") }
+
+// found is what GitHub finds in a commit's message: mentions and advisories,
+// references, and addresses.
+var found = regexp.MustCompile(`(?i)([@＠﹫]|ghsa-)([\pL\pN_])|([#＃﹟]|gh-)(\pN)|(:)(//)`)
 
 // cut stands where something was left out.
 const cut = "\n\n…"
