@@ -28,6 +28,7 @@ require (
 	golang.org/x/net v0.59.0 // parses HTML in tests
 	golang.org/x/sys v0.49.0 // process groups and limits of the agent
 	golang.org/x/term v0.47.0 // is there a terminal for progress?
+	golang.org/x/text v0.42.0 // folds paths as file systems do
 	google.golang.org/genai v1.77.0 // Gemini
 )
 
@@ -142,7 +143,6 @@ require (
 	golang.org/x/mod v0.41.0 // indirect
 	golang.org/x/oauth2 v0.36.0 // indirect
 	golang.org/x/sync v0.23.0 // indirect
-	golang.org/x/text v0.42.0 // indirect
 	golang.org/x/tools v0.51.0 // indirect
 	google.golang.org/genproto/googleapis/rpc v0.0.0-20241223144023-3abc09e42ca8 // indirect
 	google.golang.org/grpc v1.67.3 // indirect

@@ -101,9 +101,9 @@ func (g *gates) alone(ctx context.Context, files []brief.File) {
 			g.refuse(f.Path, "secret", "its path looks like a secret")
 		}
 		total += int64(len(f.Content))
-		folded := strings.ToLower(f.Path)
+		folded := fold(f.Path)
 		if seen[folded] {
-			g.refuse(f.Path, "path", "another path of the change differs from it in upper and lower case at most")
+			g.refuse(f.Path, "path", "another path of the change is the same file where upper and lower case are, or accents are written in two ways")
 		}
 		seen[folded] = true
 		deleted[folded] = f.Mode == ""
@@ -111,7 +111,7 @@ func (g *gates) alone(ctx context.Context, files []brief.File) {
 	}
 	for _, f := range files {
 		for above := path.Dir(f.Path); above != "." && above != "/"; above = path.Dir(above) {
-			if seen[strings.ToLower(above)] && f.Mode != "" && !deleted[strings.ToLower(above)] {
+			if folded := fold(above); seen[folded] && f.Mode != "" && !deleted[folded] {
 				g.refuse(f.Path, "path", "another path of the change is a file where this one needs a folder")
 				break
 			}
@@ -217,7 +217,7 @@ func (g *gates) stands(ctx context.Context, f brief.File) (github.TreeEntry, boo
 		last := i == len(names)-1
 		switch {
 		case !ok && f.Mode != "" && twin(entries, name):
-			g.refuse(f.Path, "path", "a path that is there differs from it in upper and lower case alone")
+			g.refuse(f.Path, "path", "a path that is there is the same file where upper and lower case are, or accents are written in two ways")
 			return e, false, nil
 		case !ok:
 			return e, false, nil
@@ -235,10 +235,11 @@ func (g *gates) stands(ctx context.Context, f brief.File) (github.TreeEntry, boo
 	return github.TreeEntry{}, false, nil
 }
 
-// twin reports whether a folder holds the name in another case.
+// twin reports whether a folder holds the name in another form of it.
 func twin(entries map[string]github.TreeEntry, name string) bool {
+	name = fold(name)
 	for other := range entries {
-		if strings.EqualFold(other, name) {
+		if fold(other) == name {
 			return true
 		}
 	}

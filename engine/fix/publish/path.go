@@ -6,6 +6,9 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"golang.org/x/text/cases"
+	"golang.org/x/text/unicode/norm"
 )
 
 const (
@@ -79,10 +82,19 @@ func isGit(name string) bool {
 	return strings.EqualFold(name, ".git") || ok && len(short) == 1 && short[0] >= '0' && short[0] <= '9'
 }
 
+// fold returns the same for paths that are one file to some file system: those that
+// differ in case, or in whether an accent is a character of its own, at most (the
+// Unicode Standard, "Default Caseless Matching", D145).
+func fold(p string) string {
+	if strings.IndexFunc(p, func(r rune) bool { return r > unicode.MaxASCII }) < 0 {
+		return strings.ToLower(p)
+	}
+	return norm.NFD.String(cases.Fold().String(norm.NFD.String(p)))
+}
+
 // protected says which rule keeps a path from being changed, and why; "" if none.
-// Upper and lower case are one: on many file systems they are one file.
 func protected(p string) (rule, why string) {
-	p = strings.ToLower(strings.ReplaceAll(p, "ſ", "s")) // as strings.EqualFold has it
+	p = fold(p)
 	name := p[strings.LastIndexByte(p, '/')+1:]
 	switch {
 	case p == ".github": // a file or a link in the place of the folder

@@ -36,6 +36,39 @@ func FuzzPath(f *testing.F) {
 	})
 }
 
+// Names that some file system takes for one are one: the letters are those of
+// Unicode's CaseFolding.txt, with accents in one character and in two.
+func TestFold(t *testing.T) {
+	for _, same := range [][]string{
+		{"docs/README.md", "Docs/readme.MD", "docs/ReadMe.md"},
+		{"caf\u00e9.go", "cafe\u0301.go", "CAF\u00c9.go", "CAFE\u0301.go"},
+		{"stra\u00dfe", "STRASSE", "stra\u1e9ee"},
+		{".GITHUB/WOR\u212aFLOWS", ".github/workflows", ".github/workflow\u017f"},
+		{"\u00c5ngstr\u00f6m", "\u212bngstro\u0308m"},
+	} {
+		for _, p := range same[1:] {
+			if fold(p) != fold(same[0]) {
+				t.Errorf("%+q and %+q are two", p, same[0])
+			}
+		}
+	}
+	for _, p := range []string{"cafe", "\u0131", "i", "a/b", "a b", "ab"} {
+		for _, q := range []string{"caf\u00e9", "I\u0307", "j", "a.b", "a_b", "a"} {
+			if fold(p) == fold(q) {
+				t.Errorf("%+q and %+q are one", p, q)
+			}
+		}
+	}
+	for _, p := range []string{".github/wor\u212aflows/x.yml", "CODEOWNER\u017f", ".GITATTRIBUTE\u017f"} {
+		if rule, _ := protected(p); rule == "" {
+			t.Errorf("%+q may be changed", p)
+		}
+	}
+	if readPatterns([]string{"!caf\u00e9/**"}).refuse("CAFE\u0301/x") == "" {
+		t.Error("a pattern does not exclude what is written in another form")
+	}
+}
+
 func TestPathsThatGitTakes(t *testing.T) {
 	if _, err := exec.LookPath("git"); err != nil {
 		t.Skip("git is missing")

@@ -19,7 +19,7 @@ func readPatterns(list []string) patterns {
 	for _, s := range list {
 		s, deny := strings.CutPrefix(strings.TrimSpace(s), "!")
 		if deny {
-			s = strings.ToLower(s)
+			s = fold(s)
 		}
 		s = strings.TrimSuffix(strings.TrimPrefix(s, "./"), "/")
 		anchored := strings.Contains(s, "/")
@@ -45,7 +45,7 @@ func (p patterns) refuse(name string) string {
 	switch {
 	case p.broken:
 		return "a pattern in fix.paths cannot be read, so nothing is let through"
-	case matchAny(p.deny, strings.ToLower(name)):
+	case matchAny(p.deny, fold(name)):
 		return "fix.paths excludes it"
 	case len(p.allow) > 0 && !matchAny(p.allow, name):
 		return "it is not among fix.paths"

@@ -37,7 +37,8 @@
 // stand for anything but a slash, ** for any folders, {a,b} for either, [a-z] for one
 // of a class. A pattern without a slash matches a file or a folder of that name
 // anywhere; a folder stands for all that is below it. With a leading ! it excludes,
-// in upper and lower case alike, whatever other patterns say. If there is a pattern
+// in upper and lower case alike and however accents are written, whatever other
+// patterns say. If there is a pattern
 // that does not exclude, only what one of them matches may be changed. A pattern that
 // cannot be read lets nothing through.
 //
