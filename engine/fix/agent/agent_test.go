@@ -266,7 +266,7 @@ ask() { curl -sS -o @MARKS@/answer -w '%{http_code}\n' -H 'Authorization: Bearer
 	t.Run("through", func(t *testing.T) {
 		w := newWorld(t, shop, "")
 		w.model = model
-		w.answer["completions"] = []int{503, 503}
+		w.answer["completions"] = []int{503, 502, 503} // it drains, is gone, comes up
 		status, r := w.start(w.script(call + `ask $url/chat/completions > @MARKS@/status
 ask $url/models > @MARKS@/other
 ask -X GET $url/chat/completions > @MARKS@/get
@@ -297,7 +297,10 @@ step`)).wait()
 	})
 	t.Run("broken", func(t *testing.T) {
 		w := newWorld(t, shop, "")
-		w.model = func(rw http.ResponseWriter, _ *http.Request) { rw.WriteHeader(http.StatusBadGateway) }
+		w.model = func(rw http.ResponseWriter, _ *http.Request) {
+			rw.Header().Set("X-Request-Id", "the-app-itself")
+			rw.WriteHeader(http.StatusBadGateway)
+		}
 		status, r := w.start(w.script(call + `ask $url/chat/completions; exit 1`)).wait()
 		if status != 0 || r == nil || r.Ending != brief.Failed || r.Failure != brief.FailedModel {
 			t.Fatalf("status %d, result %+v", status, r)

@@ -137,7 +137,7 @@ func (p *proxy) ask(ctx context.Context, r *http.Request, body []byte) (*http.Re
 		res, err := p.app.client.Do(req)
 		var dial *net.OpError
 		switch {
-		case err == nil && res.StatusCode != http.StatusServiceUnavailable:
+		case err == nil && !away(res):
 			return res, nil
 		case err == nil && time.Now().After(until):
 			return res, nil
@@ -154,6 +154,13 @@ func (p *proxy) ask(ctx context.Context, r *http.Request, body []byte) (*http.Re
 		}
 		p.heard() // Kilo is not silent while its model is away
 	}
+}
+
+// away reports whether an answer says that the app is not there: it drains, or what
+// stands in front of it does not reach it. The app's own answers have a request id.
+func away(res *http.Response) bool {
+	return res.StatusCode == http.StatusServiceUnavailable ||
+		res.StatusCode == http.StatusBadGateway && res.Header.Get("X-Request-Id") == ""
 }
 
 // answer passes the model's answer on as it comes, every piece at once.
