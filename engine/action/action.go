@@ -74,8 +74,11 @@ type Effect struct {
 	Do func(ctx context.Context) (result any, err error)
 	// Find looks for an effect of the action that happened outside at or after
 	// since (the zero time: ever), and returns what Do would have returned.
-	// Needed by Once alone.
+	// Needed by Once alone, unless the effect is idempotent.
 	Find func(ctx context.Context, since time.Time) (result any, found bool, err error)
+	// Idempotent says that to do it twice is the same as once: Once then does again
+	// what was begun and has no recorded end, at once.
+	Idempotent bool
 }
 
 // Unknown marks the error of a write whose request may have landed. It returns

@@ -29,7 +29,8 @@ const (
 // live and has not ended is then left as it is. What was begun and has no
 // recorded end, because of a crash, a time-out or another caller who is at it,
 // is a [*work.Later] until Options.Settle has passed; then e.Find decides whether
-// it happened, and only if not is it done again.
+// it happened, and only if not is it done again. An idempotent effect is done again
+// without that.
 //
 // Errors are those of Do and Find, [*work.Later] and [ErrInvalid], and those of
 // the store. With every error that is not of the store the record is returned
@@ -38,8 +39,8 @@ func (l *Log) Once(ctx context.Context, space storage.Space, a Action, live bool
 	if err := check(&a); err != nil {
 		return Record{}, err
 	}
-	if e.Do == nil || e.Find == nil {
-		return Record{}, fmt.Errorf("%w: %s: an effect that is done once needs Do and Find", ErrInvalid, a.Key)
+	if e.Do == nil || e.Find == nil && !e.Idempotent {
+		return Record{}, fmt.Errorf("%w: %s: an effect that is done once needs Do, and Find unless it is idempotent", ErrInvalid, a.Key)
 	}
 	rec, entry, err := read(ctx, space, a.Key)
 	if err != nil {
@@ -54,7 +55,7 @@ func (l *Log) Once(ctx context.Context, space storage.Space, a Action, live bool
 		return rec, nil
 	case !live:
 		return l.preview(ctx, space, entry, rec, a)
-	case rec.State == Intended || rec.State == Undecided:
+	case (rec.State == Intended || rec.State == Undecided) && !e.Idempotent:
 		return l.findOut(ctx, space, entry, rec, a, e)
 	}
 	return l.do(ctx, space, entry, rec, a, e)

@@ -301,6 +301,32 @@ func TestAnIntentFromTheFutureIsWaitedForOnce(t *testing.T) {
 	})
 }
 
+// What is idempotent is done again right after a crash, whether it happened or not.
+func TestIdempotentEffectsNeedNoSearch(t *testing.T) {
+	onEveryStore(t, func(t *testing.T, db storage.DB) {
+		for _, at := range []string{"effect.before:", "effect.after:"} {
+			c, crash, done := newClock(), errors.New("power cut"), 0
+			l := action.New(action.Options{Now: c.Now, Hook: func(_ context.Context, point string) error {
+				if crash != nil && strings.HasPrefix(point, at) {
+					return crash
+				}
+				return nil
+			}})
+			s := create(t, db, "p/1/"+strings.Trim(at, ":"))
+			e := action.Effect{Do: func(context.Context) (any, error) { done++; return nil, nil }, Idempotent: true}
+			if _, err := l.Once(t.Context(), s, create7(), true, e); !errors.Is(err, crash) {
+				t.Fatalf("%s: %v", at, err)
+			}
+			crash, done = nil, 0
+			for range 2 {
+				if rec, err := l.Once(t.Context(), s, create7(), true, e); err != nil || rec.State != action.Done || done != 1 {
+					t.Errorf("%s: done %d times, %s, %v", at, done, rec.State, err)
+				}
+			}
+		}
+	})
+}
+
 func TestWhatCannotBeRecordedIsRefused(t *testing.T) {
 	onEveryStore(t, func(t *testing.T, db storage.DB) {
 		world := &outside{clock: newClock()}

@@ -1,6 +1,7 @@
 package command
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -123,6 +124,8 @@ func (w *Worker) Handle(ctx context.Context, it work.Item) (time.Time, error) {
 		return time.Time{}, o.done(ctx, nil)
 	case errors.Is(err, storage.ErrConflict):
 		return w.now(), nil
+	case errors.Is(err, errTurn):
+		return w.now().Add(turn), nil
 	case errors.Is(err, github.ErrSuspended), errors.Is(err, github.ErrUninstalled):
 		return time.Time{}, &work.Later{Until: w.now().Add(10 * time.Minute), Err: err}
 	}
@@ -139,6 +142,9 @@ func (o *order) carryOut(ctx context.Context) error {
 	}
 	if err := o.react(ctx); err != nil {
 		return err
+	}
+	if before, err := o.before(ctx); err != nil || before {
+		return cmp.Or(err, errTurn)
 	}
 	may, err := o.host.Permission(ctx, o.at, o.comment.Author)
 	if err != nil {
@@ -176,6 +182,38 @@ func (o *order) carryOut(ctx context.Context) error {
 	return o.ask(ctx, command, cluster)
 }
 
+// Commands on one issue are carried out in the order of their comments, as far as
+// they have arrived. An earlier one that cannot be carried out holds the later ones up
+// for patience, counted from the later one's writing.
+const (
+	turn     = 2 * time.Second // between two looks whether it is its turn
+	patience = 10 * time.Minute
+)
+
+var errTurn = errors.New("an earlier command on the issue is not carried out yet")
+
+// before reports whether a command that was written before on the same issue, or the
+// same pull request, is still to be carried out.
+func (o *order) before(ctx context.Context) (bool, error) {
+	if o.now().Sub(o.comment.CreatedAt) > patience {
+		return false, nil
+	}
+	entries, err := o.space.Scan(ctx, commentPrefix, "", storage.MaxOps)
+	if err != nil {
+		return false, fmt.Errorf("list commands: %w", err)
+	}
+	for _, e := range entries {
+		var other Comment
+		if err := storage.GetJSON(e, &other); err != nil {
+			continue // its own work says what is wrong with it
+		}
+		if other.Number == o.comment.Number && other.ID < o.comment.ID && other.Decided == "" {
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
 // maxAnswers is how many commands on one issue are answered in an hour: whoever
 // may read a public repository can ask, and answers are notifications. Those who
 // may write are answered after that still, so that nobody else can keep them from
@@ -210,9 +248,8 @@ func (o *order) react(ctx context.Context) error {
 		Key: "command.seen/" + o.id(), Kind: "reaction", Subject: o.subject(), By: o.by(), Why: "a command", RequestID: o.comment.RequestID,
 		Request: []byte(`{"content":"eyes"}`),
 	}, o.live, action.Effect{
-		Do: func(ctx context.Context) (any, error) { return nil, o.host.React(ctx, o.at, o.comment.ID, "eyes") },
-		// To react twice is the same as once.
-		Find: func(context.Context, time.Time) (any, bool, error) { return nil, false, nil },
+		Do:         func(ctx context.Context) (any, error) { return nil, o.host.React(ctx, o.at, o.comment.ID, "eyes") },
+		Idempotent: true,
 	})
 	var later *work.Later
 	switch {

@@ -15,6 +15,7 @@ import (
 	"github.com/soulcaster/soulcaster/engine/project"
 	"github.com/soulcaster/soulcaster/engine/source"
 	"github.com/soulcaster/soulcaster/engine/storage"
+	"github.com/soulcaster/soulcaster/engine/work"
 )
 
 const repo = "acme/web"
@@ -98,6 +99,40 @@ func TestOldCommandIsNotObeyed(t *testing.T) {
 	w.Settle()
 	if c, s := w.GitHub.Comments(7, 1), w.GitHub.Issues(7)[0].State; len(c) != 0 || s != "open" {
 		t.Errorf("comments %q, state %s", c, s)
+	}
+}
+
+// Commands on an issue are answered in the order in which they were written. One that
+// cannot be carried out holds up those behind it for a while, and nobody else.
+func TestCommandsKeepTheirOrder(t *testing.T) {
+	w := world(t)
+	say(w, 100, "maintainer", "/soulcaster help") // its work comes first: 100 is before 99 as a text
+	say(w, 99, "maintainer", "/soulcaster status")
+	w.Settle()
+	w.Pass(3 * time.Second)
+	w.Settle()
+	if got := w.GitHub.Comments(7, 1); len(got) != 2 || !strings.Contains(got[0], "Issue #1") || !strings.Contains(got[1], "soulcaster undo") {
+		t.Fatalf("answers %q", got)
+	}
+
+	w.GitHub.Fault = func(call string, _ bool) error {
+		if call == "comment" {
+			return &work.Later{Until: w.Time.Add(24 * time.Hour), Err: errors.New("not now")}
+		}
+		return nil
+	}
+	say(w, 101, "maintainer", "/soulcaster help")
+	w.Settle()
+	w.GitHub.Fault = nil
+	say(w, 102, "reader", "/soulcaster help")
+	w.Settle()
+	if n := len(w.GitHub.Comments(7, 1)); n != 2 || !slices.Contains(w.GitHub.Reactions(7, 102), "eyes") {
+		t.Errorf("%d answers, %v: the later command is to be seen, and to wait", n, w.GitHub.Reactions(7, 102))
+	}
+	w.Pass(11 * time.Minute)
+	w.Settle()
+	if n := len(w.GitHub.Comments(7, 1)); n != 3 {
+		t.Errorf("%d answers: the later command waits for ever", n)
 	}
 }
 
