@@ -138,15 +138,8 @@ func (a *Admission) leave(ctx context.Context, t Ticket, cost int64) error {
 	b.RequireEntry(entry)
 	if s != nil && s.Round <= t.Round {
 		b.Delete(entry.Key)
-		if cost -= s.Micros; cost > 0 {
-			months, err := tallies(ctx, a.app, monthKey(project.InstallationSpace(s.Installation), a.now()), monthKey(everybody, a.now()))
-			if err != nil {
-				return err
-			}
-			for _, month := range months {
-				month.Micros += cost
-				month.save(&b)
-			}
+		if err := a.charge(ctx, &b, s.Installation, cost-s.Micros); err != nil {
+			return err
 		}
 	}
 	work.Add(&b, RunsWork)
@@ -154,6 +147,22 @@ func (a *Admission) leave(ctx context.Context, t Ticket, cost int64) error {
 		return fmt.Errorf("free place of run %s: %w", t.Run, err)
 	}
 	a.wake(a.app.Name())
+	return nil
+}
+
+// charge adds to the batch what the months of an installation and of all have cost.
+func (a *Admission) charge(ctx context.Context, b *storage.Batch, installation, micros int64) error {
+	if micros <= 0 {
+		return nil
+	}
+	months, err := tallies(ctx, a.app, monthKey(project.InstallationSpace(installation), a.now()), monthKey(everybody, a.now()))
+	if err != nil {
+		return err
+	}
+	for _, month := range months {
+		month.Micros += micros
+		month.save(b)
+	}
 	return nil
 }
 
@@ -207,8 +216,8 @@ func (a *Admission) tickets(ctx context.Context) (list []Ticket, entries []stora
 	return list, entries, nil
 }
 
-// Load says how many rounds have a place and how many wait for one, counted up to
-// a thousand.
+// Load says how many rounds have a place and how many wait for one; of those that
+// wait, as many are counted as are looked at in one pass.
 func (r *Runs) Load(ctx context.Context) (busy, waiting int, err error) {
 	if err := r.admission.slots(ctx, func(Slot, storage.Entry) { busy++ }); err != nil {
 		return 0, 0, err

@@ -269,7 +269,7 @@ func TestUninstall(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.Settings[202] = map[string]policy.File{repo: f}
-	w.capped(fix.Caps{All: fix.Limits{AtOnce: 2}})
+	w.capped(fix.Caps{All: fix.Limits{AtOnce: 2}, Reserve: 2_000_000})
 	begin := w.other(202)
 	ours, theirs, late := begin(1), (*run.Run)(nil), begin(2)
 	w.line(1, 1)
@@ -291,6 +291,10 @@ func TestUninstall(t *testing.T) {
 	}
 	if _, err := run.Where(t.Context(), w.app(), ours.ID); err == nil {
 		t.Error("it is still known where the run was")
+	}
+	// What the two that began have cost went with them.
+	if c, err := fix.Spent(t.Context(), w.app(), 202, w.Time); err != nil || c.Micros != 4_000_000 {
+		t.Errorf("counted as spent %+v (%v), want what was set aside", c, err)
 	}
 }
 

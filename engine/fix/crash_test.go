@@ -12,6 +12,7 @@ import (
 	"github.com/soulcaster/soulcaster/engine/command"
 	"github.com/soulcaster/soulcaster/engine/enginetest"
 	"github.com/soulcaster/soulcaster/engine/fix"
+	"github.com/soulcaster/soulcaster/engine/fix/brief"
 	"github.com/soulcaster/soulcaster/engine/fix/run"
 	"github.com/soulcaster/soulcaster/engine/fix/task"
 	"github.com/soulcaster/soulcaster/engine/github"
@@ -94,14 +95,16 @@ func resting(round int) func(r *run.Run) bool {
 	return func(r *run.Run) bool { return r.State == run.Proposed && r.Round().N == round && r.Released }
 }
 
-// tell is the whole story: three rounds, one of them with a task that is taken away,
-// checks, and a merge.
+// tell is the whole story: three rounds, one of them with a task that is lost and one
+// that is taken away half-way, checks, and a merge.
 func (s *story) tell() {
 	s.write(func(b *storage.Batch) { b.SetJSON("issue-of/1", "c1") })
 	s.says(1, false, "/soulcaster fix")
-	s.claim(s.until("the first task", working(1, 1)))
+	r := s.until("the first task", working(1, 1))
+	s.claim(r)
+	s.quiet(func() { s.spend(r.ID, 1_230_000) })
 	s.hand(changed())
-	r := s.until("the proposal", resting(1))
+	r = s.until("the proposal", resting(1))
 	pull := r.Pull.Number
 
 	s.GitHub.AddReview(repoID, pull, github.Review{ID: 5, Author: ann, State: "CHANGES_REQUESTED", Body: "more"})
@@ -119,6 +122,10 @@ func (s *story) tell() {
 	r = s.until("the third task", working(3, 3))
 	s.cloud.end(r.Attempt.Task, task.Interrupted, nil)
 	s.claim(s.until("another task", working(3, 4)))
+	half := changed()
+	half.Ending = brief.Stopped
+	s.hand(half)
+	s.claim(s.until("the last task", working(3, 5)))
 	s.hand(changed())
 	s.until("the third proposal", resting(3))
 
@@ -150,7 +157,7 @@ func (s *story) check() {
 	if kinds != "base0 1 2 checks 3 " {
 		fail("the branch holds %q", kinds)
 	}
-	if len(s.cloud.order) != 4 || len(s.cloud.alive()) != 0 {
+	if len(s.cloud.order) != 5 || len(s.cloud.alive()) != 0 {
 		fail("tasks %v were started, %v go on", s.cloud.order, s.cloud.alive())
 	}
 	if busy, waiting := s.slots(); busy != 0 || waiting != 0 {
@@ -163,7 +170,7 @@ func (s *story) check() {
 		fail("told of the merge %+v", m)
 	}
 	count, err := fix.Spent(t.Context(), s.app(), enginetest.Installation, s.Time)
-	if err != nil || count.Runs != 1 {
+	if err != nil || count.Runs != 1 || count.Micros != 1_230_000 {
 		fail("counted %+v (%v)", count, err)
 	}
 	entries, err := s.space().Scan(t.Context(), "run-result/", "", 100)

@@ -77,6 +77,11 @@ func (s *sitting) prepare(ctx context.Context) (time.Time, error) {
 		return s.now, err
 	}
 	round := r.Round()
+	if a := r.Attempt; a != nil && a.Result && a.Round == round.N { // it was taken away half-way
+		if err := run.ForgetResult(ctx, s.space, r.ID, a.N); err != nil {
+			return time.Time{}, err
+		}
+	}
 	spot := round.Tasks < maxTasks-1 && (round.Tight.IsZero() || s.now.Sub(round.Tight) < tightSpot)
 	r.Attempts++
 	r.Attempt = &run.Attempt{N: r.Attempts, Round: round.N, Spot: spot, Intended: s.now}

@@ -22,7 +22,8 @@ const (
 )
 
 // lost stops the tasks of a run whose space was erased, and frees its place when
-// they have ended.
+// they have ended. What it cost went with the space: all that was set aside for it
+// counts as spent.
 func (r *Runs) lost(ctx context.Context, s Slot, entry storage.Entry) error {
 	now := r.Now()
 	over := r.Launcher == nil
@@ -41,6 +42,9 @@ func (r *Runs) lost(ctx context.Context, s Slot, entry storage.Entry) error {
 	switch {
 	case over:
 		b.Delete(entry.Key)
+		if err := r.admission.charge(ctx, &b, s.Installation, s.Reserved); err != nil {
+			return err
+		}
 		run.Unindex(&b, s.Run)
 		work.Add(&b, RunsWork)
 		zerolog.Ctx(ctx).Warn().Str("run", s.Run).Str("space", s.Space).Msg("a run was erased under way; its place is free")

@@ -72,9 +72,6 @@ func (s *sitting) commit(ctx context.Context, c publish.Change) (time.Time, erro
 	}
 	if result.Ending == brief.Stopped && round.Tasks < maxTasks {
 		// It was taken away half-way. What it had is dropped: a whole try is worth more.
-		if err := run.ForgetResult(ctx, s.space, r.ID, r.Attempt.N); err != nil {
-			return time.Time{}, err
-		}
 		return s.anew(ctx, run.ReasonInterrupted, "the task was told to end")
 	}
 	if len(result.Files) == 0 && result.TooMuch == "" {

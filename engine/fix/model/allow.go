@@ -73,12 +73,18 @@ func messages() shape {
 			"id": null(words), "type": word("function"), "index": null(number),
 			"function":      shape{"name": words, "arguments": null(words)}.check,
 			"extra_content": null(signed()),
+			"cache_control": cached(),
 		}.check)),
 		"reasoning_content": null(words),
 		"refusal":           null(words),
 		"extra_content":     null(signed()),
+		"cache_control":     cached(),
 	}
 }
+
+// cached is up to where the provider keeps a conversation for the next request; Kilo
+// says it of Claude's, beside whatever comes last.
+func cached() rule { return null(shape{"type": word("ephemeral"), "ttl": words}.check) }
 
 // signed is what Gemini wants back with what it made.
 func signed() rule {
@@ -87,11 +93,10 @@ func signed() rule {
 
 // parts are what a message holds itself, and never what the provider would fetch.
 func parts() rule {
-	cache := null(shape{"type": word("ephemeral"), "ttl": words}.check)
 	kinds := map[string]shape{
-		"text":    {"type": words, "text": words, "cache_control": cache},
+		"text":    {"type": words, "text": words, "cache_control": cached()},
 		"refusal": {"type": words, "refusal": words},
-		"image_url": {"type": words, "cache_control": cache,
+		"image_url": {"type": words, "cache_control": cached(),
 			"image_url": shape{"url": inline, "detail": null(words)}.check},
 	}
 	return func(v json.RawMessage) error {

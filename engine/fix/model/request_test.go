@@ -16,9 +16,10 @@ const everything = `{"model":"m","temperature":0.5,"top_p":1,"max_tokens":10,"ma
 	`"reasoning_effort":"low","user":"u","parallel_tool_calls":true,"tool_choice":{"type":"function","function":{"name":"bash"}},"stream":false,` +
 	`"tools":[{"type":"function","function":{"name":"bash","description":"d","parameters":{"type":"object","models":[]},"strict":true}}],` +
 	`"messages":[{"role":"system","content":[{"type":"text","text":"] , \" }","cache_control":{"type":"ephemeral"}}]},` +
+	`{"role":"system","content":"x","cache_control":{"type":"ephemeral","ttl":"1h"}},` +
 	`{"role":"assistant","content":null,"name":"x","reasoning_content":"r","refusal":null,"extra_content":{"google":{"thought":true}},` +
-	`"tool_calls":[{"index":0,"id":"c","type":"function","function":{"name":"bash","arguments":"{}"},"extra_content":{"google":{"thought_signature":"+/="}}}]},` +
-	`{"role":"tool","tool_call_id":"c","content":"x"}]}`
+	`"tool_calls":[{"index":0,"id":"c","type":"function","function":{"name":"bash","arguments":"{}"},"extra_content":{"google":{"thought_signature":"+/="}},"cache_control":{"type":"ephemeral"}}]},` +
+	`{"role":"tool","tool_call_id":"c","content":"x","cache_control":null}]}`
 
 func TestWhatGoesOnIsWhatCame(t *testing.T) {
 	for name, tt := range map[string]struct{ in, want string }{
@@ -112,6 +113,7 @@ func TestWhatIsNotKnownDoesNotGoOn(t *testing.T) {
 		"content: ":        in(`{"role":"user","content":{"type":"image_url","image_url":{"url":"https://evil.test/"}}}`),
 		"role: ":           in(`{"role":"retrieve","content":"x"}`),
 		"type: ":           tool(`{"function":{"name":"x"}}`),
+		"cache_control":    in(`{"role":"user","content":"x","cache_control":{"type":"ephemeral","name":"cachedContents/x"}}`),
 		"cache_control: ":  part(`"type":"text","text":"x","cache_control":"x"`),
 		"thinking_config":  `{"model":"m","messages":[],"extra_body":{"google":{"thinking_config":"x"}}}`,
 		"Extra":            `{"model":"m","messages":[],"Extra":1}`,
