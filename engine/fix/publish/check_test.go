@@ -57,6 +57,12 @@ func TestGates(t *testing.T) {
 
 		{".devcontainer/devcontainer.json", "", "machine"}, {"sub/.vscode/tasks.json", "", "machine"}, {".Husky/pre-commit", "", "machine"}, {"- .idea/x.xml", "", "machine"},
 		{".githooks", "", "machine"}, {".devcontainer.json", "", "machine"}, {"docs/.vscodeignore", "", ""},
+		{".mcp.json", "", "machine"}, {"web/.claude/settings.json", "", "machine"}, {".cursor/mcp.json", "", "machine"}, {".KiloCode/mcp.json", "", "machine"},
+		{"kilo.json", "", "machine"}, {".opencode/plugin/x.ts", "", "machine"}, {".pre-commit-config.yaml", "", "machine"}, {".envrc", "", "machine"},
+		{"AGENTS.md", "", "instructions"}, {"src/Agents.MD", "", "instructions"}, {"- CLAUDE.md", "", "instructions"}, {".github/copilot-instructions.md", "", "instructions"},
+		{".github/instructions/x.instructions.md", "", "instructions"}, {"src/agents.go", "", ""}, {"docs/about-agents.md", "", ""},
+		{".circleci/config.yml", "", "workflow"}, {"Jenkinsfile", "", "workflow"}, {".gitlab-ci.yml", "", "workflow"}, {"azure-pipelines.yml", "", "workflow"},
+		{"lib/Jenkinsfile", "", ""},
 		{"action.yml", "", "workflow"}, {".github/dependabot.yml", "", "workflow"}, {"lib/action.yml", "", ""},
 
 		{".github/workflows/ci.yml", "", "workflow"}, {".GitHub/Workflows/ci.yml", "", "workflow"}, {".github/actions/x/action.yml", "", "workflow"},

@@ -2,7 +2,6 @@ package publish
 
 import (
 	"regexp"
-	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -90,40 +89,6 @@ func fold(p string) string {
 		return strings.ToLower(p)
 	}
 	return norm.NFD.String(cases.Fold().String(norm.NFD.String(p)))
-}
-
-// protected says which rule keeps a path from being changed, and why; "" if none.
-func protected(p string) (rule, why string) {
-	p = fold(p)
-	name := p[strings.LastIndexByte(p, '/')+1:]
-	switch {
-	case p == ".github": // a file or a link in the place of the folder
-		return "workflow", "what GitHub reads there is for people to change"
-	case strings.HasPrefix(p+"/", ".github/workflows/"), strings.HasPrefix(p+"/", ".github/actions/"),
-		p == "action.yml", p == "action.yaml", p == ".github/dependabot.yml", p == ".github/dependabot.yaml":
-		return "workflow", "workflows run with the repository's secrets: people change them"
-	case p == "codeowners", p == ".github/codeowners", p == "docs/codeowners":
-		return "owners", "who has to review is for people to say"
-	case name == ".gitmodules":
-		return "submodule", "submodules fetch code from elsewhere: people change them"
-	case name == ".gitattributes":
-		return "attributes", "attributes can name programs that git runs: people change them"
-	case p == ".github/soulcaster.yml":
-		return "settings", "a run does not change its own rules"
-	case slices.ContainsFunc(strings.Split(p, "/"), onMachine):
-		return "machine", "an editor, a codespace or git may run what it says on a reviewer's machine: people change it"
-	}
-	return "", ""
-}
-
-// onMachine reports whether a file or folder of this name, in lower case, has tools
-// run commands where the repository is opened or checked out.
-func onMachine(name string) bool {
-	switch name {
-	case ".devcontainer", ".devcontainer.json", ".vscode", ".idea", ".husky", ".githooks":
-		return true
-	}
-	return false
 }
 
 // badLink says why the target of a symbolic link at p is not taken, "" if it is. Steps

@@ -17,9 +17,11 @@
 //	submodule   a submodule, changed or replaced, and .gitmodules
 //	policy      fix.paths does not let it through
 //	workflow    .github/workflows, .github/actions, an action of the repository's own and
-//	            dependabot.yml: they run with the repository's secrets
-//	machine     .devcontainer, .vscode, .idea, .husky, .githooks: tools run what they say
-//	            where the repository is opened
+//	            dependabot.yml, and what other build services read: they run with secrets
+//	machine     .devcontainer, .vscode, .husky, .claude, .mcp.json, kilo.json, …: tools run
+//	            what they say where the repository is opened
+//	instructions AGENTS.md, CLAUDE.md, …, in any folder: agents obey them, the next
+//	            round's too
 //	owners      CODEOWNERS, in its three places
 //	settings    .github/soulcaster.yml: a run does not change its own rules
 //	attributes  .gitattributes: it can name programs that git runs
