@@ -93,9 +93,11 @@ func demo(ctx context.Context, e *environment, args []string) error {
 	if m.sample.program, err = demoProgram(folder); err != nil {
 		return fmt.Errorf("put the demo's agent where it can be run: %w", err)
 	}
-	if cfg.Model.URL, err = serveAround(running, m.sample, quiet); err != nil {
+	var endAround func()
+	if cfg.Model.URL, endAround, err = serveAround(m.sample, quiet); err != nil {
 		return err
 	}
+	defer endAround()
 	app, err := assemble(ctx, cfg, db, bell, exclusive, nil, m, quiet)
 	if err != nil {
 		return err
@@ -103,20 +105,26 @@ func demo(ctx context.Context, e *environment, args []string) error {
 
 	loaded := make(chan error, 1)
 	go func() {
-		page := ""
 		err := loadSamples(running, address, secret)
 		if err == nil {
 			err = settled(running, db)
 		}
-		if err == nil {
-			page, err = demoFix(running, db, app.runs)
-		}
-		if err == nil {
-			fmt.Fprintf(e.out, "open %s\nthe agent's fix, by a scripted model: %s%s\n", address, address, page)
-		} else {
+		if err != nil {
 			stop()
+			loaded <- err
+			return
 		}
-		loaded <- err
+		fmt.Fprintf(e.out, "open %s\n", address)
+		switch page, err := demoFix(running, db, app.runs); {
+		case running.Err() != nil: // it was interrupted
+		case page == "":
+			log.Error().Err(err).Msg("the agent's fix of a sample cannot be shown")
+		case err != nil:
+			log.Error().Err(err).Str("open", address+page).Msg("the agent's fix of a sample did not come to a proposal")
+		default:
+			fmt.Fprintf(e.out, "the agent's fix, by a scripted model: %s%s\n", address, page)
+		}
+		loaded <- nil
 	}()
 	err = app.run(running, listener, metricsListener, log)
 	stop()

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -51,22 +52,30 @@ The repository names no command that tests it, so nothing was run.
 	)}
 }
 
-// serveAround serves what the agent needs beside the app, on loopback until ctx
-// ends: the scripted model, whose address is returned, and the repository.
-func serveAround(ctx context.Context, sample *sampleRepository, log zerolog.Logger) (model string, err error) {
+// serveAround serves what the agent needs beside the app, on loopback until end is
+// called: the scripted model, whose address is returned, and the repository.
+func serveAround(sample *sampleRepository, log zerolog.Logger) (model string, end func(), err error) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
-		return "", fmt.Errorf("listen for the scripted model: %w", err)
+		return "", nil, fmt.Errorf("listen for the scripted model: %w", err)
 	}
 	mux := http.NewServeMux()
 	mux.Handle("/v1/", demoModel())
 	mux.Handle("/", sample)
 	server := newServer(mux, log)
-	context.AfterFunc(ctx, func() { server.Close() })
-	go server.Serve(listener)
+	served := make(chan struct{})
+	go func() {
+		defer close(served)
+		if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+			log.Error().Err(err).Msg("the scripted model and the sample repository are not served any more")
+		}
+	}()
 	address := "http://" + listener.Addr().String()
 	sample.url = address + "/" + filepath.Base(sample.dir)
-	return address + "/v1", nil
+	return address + "/v1", func() {
+		server.Close()
+		<-served
+	}, nil
 }
 
 // demoProgram is this program, where the user that the agent's coder is can run it:
@@ -97,7 +106,8 @@ const demoBug = "grandTotal"
 const runWithin = 60 * time.Second
 
 // demoFix asks for a fix as a maintainer's comment would, waits for the proposal,
-// and returns the path of the run's page.
+// and returns the path of the run's page. Without a proposal the error says so; there
+// may be a page all the same.
 func demoFix(ctx context.Context, db storage.DB, runs *fix.Runs) (page string, err error) {
 	space, cluster, err := demoProblem(ctx, db)
 	if err != nil {
@@ -130,13 +140,16 @@ func demoFix(ctx context.Context, db storage.DB, runs *fix.Runs) (page string, e
 		if r != nil {
 			page = web.RunPath(space.Name(), r.ID)
 			if !r.State.Busy() {
-				return page, nil
+				if r.State != fixrun.Proposed {
+					err = fmt.Errorf("it is %s (%s)", r.State, cmp.Or(r.Detail, string(r.Reason)))
+				}
+				return page, err
 			}
 		}
 		select {
 		case <-look.C:
 		case <-enough.C:
-			return page, nil
+			return page, fmt.Errorf("it is not done after %v", runWithin)
 		case <-ctx.Done():
 			return page, ctx.Err()
 		}

@@ -7,6 +7,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/soulcaster/soulcaster/engine/fix/run"
+	"github.com/soulcaster/soulcaster/engine/fix/tell"
 	"github.com/soulcaster/soulcaster/engine/issue"
 	"github.com/soulcaster/soulcaster/engine/storage"
 )
@@ -19,9 +20,6 @@ type Runs interface {
 
 // ask has a command about a run carried out. Who gave it has write permission.
 func (o *order) ask(ctx context.Context, c Command, cluster string) error {
-	if o.runs == nil {
-		return o.answer(ctx, "Nothing can be fixed here: whoever runs this Soulcaster has set up no launcher for the agent (`SOULCASTER_LAUNCHER`).")
-	}
 	words := ""
 	if c.Max == Free {
 		words = strings.Trim(c.Words+"\n"+o.comment.Rest, "\n")
@@ -73,7 +71,7 @@ func (o *order) onPull(ctx context.Context, c Command) error {
 	}
 	switch {
 	case r == nil:
-		return o.answer(ctx, "This pull request is not one of Soulcaster's: it was opened by somebody else.")
+		return o.answer(ctx, tell.NotOurs)
 	case c.Name == "status":
 		return o.status(ctx, r.Cluster)
 	case c.Name == "undo":

@@ -127,14 +127,6 @@ func TestWhoMayOrder(t *testing.T) {
 	}
 }
 
-func TestCommandsWithoutRuns(t *testing.T) {
-	w := world(t)
-	comment(w, command.Comment{ID: 99, Number: 1, Author: "maintainer"}, "/soulcaster fix")
-	if said := w.GitHub.Comments(7, 1); len(said) != 1 || !strings.Contains(said[0], "SOULCASTER_LAUNCHER") {
-		t.Errorf("answers %q", said)
-	}
-}
-
 func TestTooManyWords(t *testing.T) {
 	w, r := withRuns(t, reply("Understood."))
 	comment(w, command.Comment{ID: 1, Number: 1, Author: "maintainer"}, "/soulcaster fix "+strings.Repeat("ü", command.MaxWords))

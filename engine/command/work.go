@@ -65,7 +65,7 @@ type Host interface {
 // Worker carries commands out.
 type Worker struct {
 	host     Host
-	runs     Runs // may be nil
+	runs     Runs
 	projects *project.Registry
 	log      *action.Log
 	mac      func(space, key string) string
@@ -73,9 +73,8 @@ type Worker struct {
 	now      func() time.Time
 }
 
-// NewWorker returns a worker. Without runs it says that nothing can be fixed. mac
-// makes the keyed hash by which an answer is found again; wake is told of spaces
-// that have work due.
+// NewWorker returns a worker. mac makes the keyed hash by which an answer is found
+// again; wake is told of spaces that have work due.
 func NewWorker(host Host, runs Runs, projects *project.Registry, log *action.Log,
 	mac func(space, key string) string, wake func(spaces ...string), now func() time.Time) *Worker {
 	return &Worker{host: host, runs: runs, projects: projects, log: log, mac: mac, wake: wake, now: now}
@@ -89,6 +88,7 @@ type order struct {
 	entry   storage.Entry
 	at      github.At
 	live    bool
+	may     github.Permission // what the author may do, once it was asked
 }
 
 // maxAge is how old a comment may be to be obeyed: what was written long before
@@ -134,6 +134,7 @@ func (w *Worker) Handle(ctx context.Context, it work.Item) (time.Time, error) {
 
 func (o *order) carryOut(ctx context.Context) error {
 	if o.comment.Decided != "" {
+		o.may = github.Write // or nothing would have been decided
 		return o.answer(ctx, o.comment.Decided)
 	}
 	command, result := Parse(o.comment.Line)
@@ -146,19 +147,16 @@ func (o *order) carryOut(ctx context.Context) error {
 	if before, err := o.before(ctx); err != nil || before {
 		return cmp.Or(err, errTurn)
 	}
-	may, err := o.host.Permission(ctx, o.at, o.comment.Author)
-	if err != nil {
+	var err error
+	if o.may, err = o.host.Permission(ctx, o.at, o.comment.Author); err != nil {
 		return fmt.Errorf("ask what %s may do: %w", o.comment.Author, err)
 	}
 	switch {
-	case may < github.Read:
+	case o.may < github.Read:
 		return o.done(ctx, nil) // a stranger is not answered
-	case o.chatty(ctx, may):
-		zerolog.Ctx(ctx).Warn().Str("comment", o.comment.URL).Msg("too many commands on one issue in an hour: not answered")
-		return o.done(ctx, nil)
 	case result.Kind == Reply:
 		return o.answer(ctx, result.Reply)
-	case may < command.Who:
+	case o.may < command.Who:
 		return o.answer(ctx, fmt.Sprintf("%s needs %s permission on this repository.", command.Usage(), command.Who))
 	case command.Name == "help":
 		return o.answer(ctx, Help())
@@ -217,16 +215,16 @@ func (o *order) before(ctx context.Context) (bool, error) {
 // maxAnswers is how many commands on one issue are answered in an hour: whoever
 // may read a public repository can ask, and answers are notifications. Those who
 // may write are answered after that still, so that nobody else can keep them from
-// it.
+// it. What they order is carried out, answered or not.
 const (
 	maxAnswers        = 20
 	maxAnswersToWrite = 60
 )
 
 // chatty reports whether this issue had its answers for the hour.
-func (o *order) chatty(ctx context.Context, may github.Permission) bool {
+func (o *order) chatty(ctx context.Context) bool {
 	most := maxAnswers
-	if may >= github.Write {
+	if o.may >= github.Write {
 		most = maxAnswersToWrite
 	}
 	entries, err := o.log.List(ctx, o.space, o.subject(), "", 8*most)
@@ -270,8 +268,12 @@ func (o *order) undo(ctx context.Context, cluster string) error {
 	})
 }
 
-// answer comments on the issue, once, and ends the order.
+// answer comments on the issue, once, unless it had its answers, and ends the order.
 func (o *order) answer(ctx context.Context, text string) error {
+	if o.chatty(ctx) {
+		zerolog.Ctx(ctx).Warn().Str("comment", o.comment.URL).Msg("too many commands on one issue in an hour: not answered")
+		return o.done(ctx, nil)
+	}
 	err := issue.Comment(ctx, o.log, o.host, o.space, o.at, o.comment.Number, o.live, action.Action{
 		Key: o.replyKey(), Kind: "command.reply", Subject: o.subject(), By: o.by(), Why: "answer to a command", RequestID: o.comment.RequestID,
 	}, text, o.mac(o.space.Name(), o.replyKey()))

@@ -151,6 +151,19 @@ func TestAnswersHaveALimit(t *testing.T) {
 	if n := len(w.GitHub.Comments(7, 1)); n != 21 {
 		t.Errorf("%d answers after the hour, want 21", n)
 	}
+	for i := range 80 {
+		say(w, int64(100+i), "maintainer", "/soulcaster help")
+		w.Settle()
+	}
+	if n := len(w.GitHub.Comments(7, 1)); n != 80 {
+		t.Errorf("%d answers, want 60 in this hour", n)
+	}
+	// What is ordered is done all the same.
+	say(w, 200, "maintainer", "/soulcaster undo")
+	w.Settle()
+	if s := w.GitHub.Issues(7)[0].State; s != "closed" {
+		t.Errorf("the filing was not undone: the issue is %s", s)
+	}
 }
 
 func TestUndoTakesBackOneActAtATime(t *testing.T) {

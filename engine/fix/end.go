@@ -68,6 +68,13 @@ func (s *sitting) settle(ctx context.Context) (time.Time, error) {
 	if !r.Released {
 		return s.release(ctx)
 	}
+	notes, err := s.space.Get(ctx, newsPrefix+r.ID, checksPrefix+r.ID) // that came since
+	if err != nil {
+		return time.Time{}, err
+	}
+	if _, err := s.forget(ctx, notes...); err != nil {
+		return time.Time{}, err
+	}
 	if r.State == run.Cancelled && r.Pull != nil && r.Live {
 		merged, err := s.mergedAfterAll(ctx)
 		if err != nil || merged {

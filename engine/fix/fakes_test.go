@@ -204,6 +204,10 @@ func (p publisher) Checks(ctx context.Context, c publish.Change, from, _ string)
 	return sha, p.w.GitHub.Commit(c.At, sha, at)
 }
 
+func (p publisher) Redact(_ context.Context, said string) string {
+	return strings.ReplaceAll(said, "hush", "[secret]")
+}
+
 // effect is an effect with the fault points of the action log around it.
 func (p publisher) effect(_ context.Context, kind string, do func() error) error {
 	if p.w.Hook != nil {

@@ -70,6 +70,7 @@ type Publisher interface {
 	Move(ctx context.Context, c publish.Change, sha string) error
 	Propose(ctx context.Context, c publish.Change, sha string) (run.Pull, error)
 	Checks(ctx context.Context, c publish.Change, from, by string) (sha string, err error)
+	Redact(ctx context.Context, said string) string
 }
 
 // Config is what runs need; everything but Launcher, PublicURL and Checking is required.

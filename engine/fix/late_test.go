@@ -6,7 +6,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/soulcaster/soulcaster/engine/fix"
 	"github.com/soulcaster/soulcaster/engine/fix/run"
+	"github.com/soulcaster/soulcaster/engine/storage"
 )
 
 // cutIn has a cancel come in at a moment of the second round's publishing.
@@ -101,5 +103,29 @@ func TestGivenUpWithACommit(t *testing.T) {
 	}
 	if told := w.GitHub.Comments(repoID, r.Pull.Number); len(told) != 1 || !strings.Contains(told[0], "came to nothing") {
 		t.Errorf("told %q", told)
+	}
+}
+
+// What is told of a run after its end is not kept.
+func TestNoNotesAfterTheEnd(t *testing.T) {
+	w := newWorld(t, "")
+	r := w.proposed()
+	w.GitHub.Merge(repoID, r.Pull.Number, ann)
+	w.deliver("pull_request", object{"action": "closed", "pull_request": object{"number": r.Pull.Number}})
+	w.pass(5 * time.Minute)
+	w.want(run.Merged, "")
+	w.deliver("pull_request", object{"action": "edited", "pull_request": object{"number": r.Pull.Number}})
+	w.quiet(func() {
+		var b storage.Batch
+		fix.NoteChecks(&b, r.ID, "sha")
+		if err := w.space().Apply(t.Context(), &b); err != nil {
+			t.Fatal(err)
+		}
+	})
+	w.pass(time.Minute)
+	for _, prefix := range []string{"run-news/", "run-checks/"} {
+		if left, err := w.space().Scan(t.Context(), prefix, "", 10); err != nil || len(left) > 0 {
+			t.Errorf("%s: %d notes are kept (%v)", prefix, len(left), err)
+		}
 	}
 }

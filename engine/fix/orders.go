@@ -16,7 +16,6 @@ import (
 // The answers to commands that change nothing.
 const (
 	noLauncher = "Nothing can be fixed here: whoever runs this Soulcaster has set up no launcher for the agent (`SOULCASTER_LAUNCHER`)."
-	notOurs    = "This pull request is not one of Soulcaster's: it was opened by somebody else."
 	noIssue    = "There is nothing to fix here yet: this problem has no issue."
 	closed     = "The issue is closed. Reopen it first, if the problem is still there."
 	nothing    = "There is nothing to cancel: no run goes on."
@@ -62,7 +61,7 @@ func (r *Runs) Order(ctx context.Context, space storage.Space, o run.Order) (run
 	if o.Pull {
 		x.last, err = run.OfPull(ctx, space, o.Number)
 		if err == nil && x.last == nil {
-			return reply(notOurs), nil
+			return reply(tell.NotOurs), nil
 		}
 	} else {
 		x.last, x.entry, err = run.Of(ctx, space, o.Cluster)

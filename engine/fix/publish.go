@@ -139,7 +139,8 @@ var failures = map[brief.Failure]run.Reason{
 
 // nothing ends a round whose agent changed nothing.
 func (s *sitting) nothing(ctx context.Context, result *brief.Result) (time.Time, error) {
-	s.run.Round().Said = clip(feedback.Redact(strings.TrimSpace(result.Said)), maxSaid)
+	said := clip(strings.TrimSpace(result.Said), 2*maxSaid)
+	s.run.Round().Said = clip(s.Publisher.Redact(ctx, feedback.Redact(said)), maxSaid)
 	switch result.Ending {
 	case brief.Deadline:
 		return s.roundEnds(ctx, run.TimedOut, run.ReasonTime, "")

@@ -360,7 +360,7 @@ func TestReasonsAreTold(t *testing.T) {
 	w.say("fix")
 	w.Settle()
 	w.claim(w.want(run.Working, ""))
-	w.hand(brief.Result{Ending: brief.Finished, Said: "It is right as it is. AWS_SECRET_ACCESS_KEY=wJalrXUtnFEMI/K7MDENG/bPxRfiCYzEXAMPLEKE"})
+	w.hand(brief.Result{Ending: brief.Finished, Said: "It is right as it is, hush. AWS_SECRET_ACCESS_KEY=wJalrXUtnFEMI/K7MDENG/bPxRfiCYzEXAMPLEKE"})
 	w.Settle()
 	w.want(run.NoChange, "")
 	text := w.GitHub.Comments(repoID, 1)[0]

@@ -91,11 +91,15 @@ func (p *Publisher) told(ctx context.Context, c Change) ([]tell.File, error) {
 	return d.told, nil
 }
 
-// proposal is a change as people are told of it. What looks like a secret in the
-// agent's own words is taken out.
+// Redact takes out of the agent's own words what looks like a secret.
+func (p *Publisher) Redact(ctx context.Context, said string) string {
+	return p.scanner.redact(ctx, said)
+}
+
+// proposal is a change as people are told of it.
 func (p *Publisher) proposal(ctx context.Context, c Change, files []tell.File) tell.Proposal {
 	return tell.Proposal{
-		Run: c.Run, Title: p.scanner.redact(ctx, c.Title), Said: p.scanner.redact(ctx, c.Result.Said), Ending: c.Result.Ending, Test: c.Fix.Test, Tests: c.Result.Tests,
+		Run: c.Run, Title: p.scanner.redact(ctx, c.Title), Said: p.Redact(ctx, c.Result.Said), Ending: c.Result.Ending, Test: c.Fix.Test, Tests: c.Result.Tests,
 		Files: files, Usage: c.Usage, Asked: c.Asked, Words: c.Words, Held: c.Fix.Checks != policy.Run, Rounds: c.Fix.Rounds,
 	}
 }

@@ -7,6 +7,9 @@ import (
 	"github.com/soulcaster/soulcaster/engine/fix/run"
 )
 
+// NotOurs is the reply to a command on a pull request that no run has opened.
+const NotOurs = "This pull request is not one of Soulcaster's: it was opened by somebody else."
+
 // RoundEnded is the comment on the pull request when a round came to nothing.
 func RoundEnded(v View) string {
 	r := v.Run
