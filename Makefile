@@ -20,7 +20,7 @@ run: build ## the app with sample feedback: no account, key or server needed
 
 test: ## every test, with the race detector; installs what the tests need
 	deploy/test/install
-	go test -race ./...
+	go test -race -timeout 30m ./...
 
 e2e: build app/e2e/node_modules/.package-lock.json ## the built binary against a GitHub on loopback; what is deployed
 	deploy/test/install
