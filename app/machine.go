@@ -208,6 +208,11 @@ func assemble(ctx context.Context, cfg *config.Config, db storage.DB, bell stora
 			return nil, err
 		}
 		mux.Handle(handlegithub.Route, hook)
+		// What GitHub said while the app was away, it says again.
+		queue.Handle(upkeep.MissedWork, upkeep.Missed(host, now))
+		if err := catchUp(ctx, app, queue.Wake); err != nil {
+			return nil, err
+		}
 	}
 	pages, err := web.New(web.Config{
 		Preview: m.preview, Demo: m.sample != nil, AdminToken: cfg.AdminToken.Reveal(), Installations: installations(cfg),
@@ -259,6 +264,17 @@ func install(ctx context.Context, projects *project.Registry, id int64, wake fun
 		return fmt.Errorf("open installation %d: %w", id, err)
 	}
 	wake(home.Name())
+	return nil
+}
+
+// catchUp makes due what GitHub may have told while the app did not run.
+func catchUp(ctx context.Context, app storage.Space, wake func(...string)) error {
+	var b storage.Batch
+	work.Add(&b, upkeep.MissedWork)
+	if err := app.Apply(ctx, &b); err != nil {
+		return fmt.Errorf("make deliveries that were missed due: %w", err)
+	}
+	wake(app.Name())
 	return nil
 }
 

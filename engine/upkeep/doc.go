@@ -4,5 +4,7 @@
 // whether an installation is suspended or gone. It also throws away what was
 // kept only to recognise repetitions.
 //
-// Webhooks only hurry it up: it looks by itself every few minutes.
+// Webhooks only hurry it up: it looks by itself every few minutes. What they bring
+// that nothing else tells, such as a command, it has GitHub deliver again if the app
+// did not take it.
 package upkeep
