@@ -53,15 +53,18 @@ const (
 	// keptByGitHub is how old a delivery may be that GitHub makes again.
 	keptByGitHub = 3 * 24 * time.Hour
 
+	// settling is how long after its start the app asks for nothing: a load balancer
+	// notices only by and by that it is back, and would turn deliveries away.
+	settling = 15 * time.Second
+
 	// redeliveries are the most in one look: a second each. The next come a minute later.
 	redeliveries = 30
 	goesOn       = time.Minute
 )
 
 // pauses are how long after each try the next one is asked for. The first leaves
-// GitHub the time for which it waits for an answer. The second is for a load balancer
-// that has not noticed yet that the app is back. The last try comes within the day for
-// which a command is obeyed; what is refused that often is no accident.
+// GitHub the time for which it waits for an answer. The last try comes within the day
+// for which a command is obeyed; what is refused that often is no accident.
 var pauses = [...]time.Duration{time.Minute, 2 * time.Minute, 20 * time.Minute, 3 * time.Hour, 18 * time.Hour}
 
 // Deliveries is what upkeep asks GitHub about what it told the app.
@@ -73,7 +76,11 @@ type Deliveries interface {
 // Missed returns the handler of MissedWork: what no try brought to the app is
 // delivered again, oldest first. It comes through the hook as it would have come.
 func Missed(host Deliveries, now func() time.Time) work.Handler {
+	settled := now().Add(settling)
 	return func(ctx context.Context, it work.Item) (time.Time, error) {
+		if now().Before(settled) {
+			return settled, nil
+		}
 		entries, err := it.Space.Get(ctx, missedKey)
 		if err != nil {
 			return time.Time{}, fmt.Errorf("read %s: %w", missedKey, err)

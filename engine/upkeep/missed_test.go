@@ -79,8 +79,15 @@ type office struct {
 	log    strings.Builder
 }
 
-// newOffice starts the app, which looks at once.
+// newOffice starts the app, and has it look for the first time.
 func newOffice(t *testing.T) *office {
+	o := starting(t)
+	o.passes(15 * time.Second)
+	return o
+}
+
+// starting is newOffice in the moment of the start.
+func starting(t *testing.T) *office {
 	space, err := world(t).DB.Create(t.Context(), project.AppSpace)
 	if err != nil {
 		t.Fatal(err)
@@ -89,7 +96,7 @@ func newOffice(t *testing.T) *office {
 	now := func() time.Time { return o.time }
 	o.post = &post{now: now, status: 200, refuse: make(map[int64]error)}
 	o.handle = upkeep.Missed(o.post, now)
-	o.look()
+	o.due = o.time
 	return o
 }
 
@@ -161,6 +168,19 @@ func TestMissedIsDeliveredAgain(t *testing.T) {
 			t.Errorf("the log lacks %s:\n%s", part, &o.log)
 		}
 	}
+}
+
+// Right after a start nothing is asked for: it might not come through yet.
+func TestMissedWaitsAfterTheStart(t *testing.T) {
+	o := starting(t)
+	o.status = 502
+	o.sends("a")
+	o.list[0].At = o.time.Add(-time.Hour)
+	o.status = 200
+	o.passes(14 * time.Second)
+	o.got("at the start")
+	o.passes(time.Second)
+	o.got("a little later", "a")
 }
 
 // An app that misses nothing asks GitHub once in ten minutes, for little.
@@ -278,7 +298,7 @@ func TestMissedIsRefused(t *testing.T) {
 // twice for what it has.
 func TestMissedWhileGitHubIsAway(t *testing.T) {
 	for name, err := range map[string]error{
-		"limited": &work.Later{Until: time.Date(2026, 3, 2, 9, 30, 0, 0, time.UTC), Err: errors.New("rate limit")},
+		"limited": &work.Later{Until: time.Date(2026, 3, 2, 9, 31, 0, 0, time.UTC), Err: errors.New("rate limit")},
 		"unknown": action.Unknown(errors.New("status 502")),
 	} {
 		t.Run(name, func(t *testing.T) {

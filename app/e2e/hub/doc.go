@@ -8,7 +8,8 @@
 // is verified; installation tokens hold for the repositories and the permissions
 // that were asked for, expire and can be revoked; what a token does not allow is a
 // 403, what it cannot see a 404, an unknown token a 401. Webhooks are signed and
-// delivered once, in order, and are lost when nobody takes them.
+// delivered once, in order, and are lost when nobody takes them, unless the App has
+// them sent again.
 //
 // What GitHub would do with a push is recorded rather than done: [Hub.Starts] says
 // which workflow runs would have started.

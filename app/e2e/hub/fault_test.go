@@ -7,7 +7,6 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
-	"sync/atomic"
 	"testing"
 )
 
@@ -87,18 +86,7 @@ func TestFaults(t *testing.T) {
 
 // Webhooks are lost when nobody takes them, and can be sent again as they were.
 func TestDeliveries(t *testing.T) {
-	var away atomic.Bool
-	w := newWorld(t, func(o *Options) {
-		o.Events = []string{"issues"}
-		there := o.WebhookURL
-		o.WebhookURL = func() string {
-			if away.Load() {
-				return ""
-			}
-			return there()
-		}
-	})
-	w.Settle()
+	w, away := absent(t)
 	away.Store(true)
 	w.As("stranger").Open(web, "Broken", "")
 	w.As("stranger").Comment(web, 1, "nobody subscribed to this")

@@ -40,6 +40,8 @@ func (h *Hub) table() []route {
 	add("GET", "/app", "app", 200, (*call).getApp)
 	add("GET", "/app/installations/{id}", "app", 200, (*call).getInstallation)
 	add("POST", "/app/installations/{id}/access_tokens", "app", 201, (*call).postToken)
+	add("GET", "/app/hook/deliveries", "app", 200, (*call).getDeliveries)
+	add("POST", "/app/hook/deliveries/{id}/attempts", "app", 202, (*call).postAttempt)
 	add("DELETE", "/installation/token", "", 204, (*call).deleteToken)
 	add("GET", "/rate_limit", "", 200, (*call).getRateLimit)
 	add("GET", "/repositories/{repository}", "metadata:read", 200, (*call).getRepository)

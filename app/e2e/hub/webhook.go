@@ -27,6 +27,12 @@ type Delivery struct {
 	Action string // "" if the event has none
 	Body   []byte
 	Status int // of the App's answer; 0: it was not there
+
+	Number       int64 // a new one each time that it is sent
+	Again        bool  // it was sent before
+	At           time.Time
+	installation int64
+	repository   int64 // 0 if it is about none
 }
 
 // announce delivers an event in a repository to the App, if it is installed there.
@@ -37,7 +43,7 @@ func (h *Hub) announce(r *repository, event string, payload object, sender *acco
 			"url": h.URL + "/orgs/" + r.owner.login, "description": nil}
 		payload["installation"] = object{"id": in.id, "node_id": fmt.Sprintf("I_%d", in.id)}
 		payload["sender"] = h.user(sender)
-		h.send(event, payload)
+		h.send(event, payload, in.id, r.id)
 	}
 }
 
@@ -47,17 +53,17 @@ func (h *Hub) tell(in *installation, event string, payload object, sender *accou
 	shown["created_at"], shown["updated_at"] = in.created.Unix(), in.created.Unix() // so in deliveries alone
 	payload["installation"] = shown
 	payload["sender"] = h.user(sender)
-	h.send(event, payload)
+	h.send(event, payload, in.id, 0)
 }
 
-func (h *Hub) send(event string, payload object) {
+func (h *Hub) send(event string, payload object, installation, repository int64) {
 	body, err := json.Marshal(payload)
 	if err != nil {
 		h.t.Errorf("hub: %s: %v", event, err)
 		return
 	}
 	action, _ := payload["action"].(string)
-	h.mail.post(&Delivery{ID: guid(), Event: event, Action: action, Body: body})
+	h.mail.post(&Delivery{ID: guid(), Event: event, Action: action, Body: body, installation: installation, repository: repository})
 }
 
 // Deliveries returns the webhooks of an event ("" for all) that were sent so far,
@@ -77,7 +83,10 @@ func (h *Hub) Deliveries(event string) (found []Delivery) {
 func (h *Hub) Settle() { h.mail.settle() }
 
 // Redeliver sends a webhook again, with the id that it had.
-func (h *Hub) Redeliver(d Delivery) { h.mail.post(&d) }
+func (h *Hub) Redeliver(d Delivery) {
+	d.Again = true
+	h.mail.post(&d)
+}
 
 // courier delivers webhooks, one after another.
 type courier struct {
@@ -91,6 +100,7 @@ type courier struct {
 	mu      sync.Mutex
 	idle    *sync.Cond
 	pending int // that are not answered yet
+	last    int64
 	done    []Delivery
 }
 
@@ -138,6 +148,8 @@ func (c *courier) quit() {
 func (c *courier) post(d *Delivery) {
 	c.mu.Lock()
 	c.pending++
+	c.last++
+	d.Number, d.At = c.last, now()
 	c.mu.Unlock()
 	select {
 	case c.queue <- d:
