@@ -165,7 +165,7 @@ func (s *sitting) unheard(ctx context.Context) error {
 	r.Looked = s.now
 	_, err = s.save(ctx, func(b *storage.Batch) {
 		for _, review := range lost[:min(len(lost), maxLost)] {
-			NoteReview(b, review)
+			noteUnheard(b, review, s.now)
 		}
 		if len(failed) > 0 {
 			NoteChecks(b, r.ID, r.Head)

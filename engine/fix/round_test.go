@@ -398,6 +398,14 @@ func TestLostDeliveries(t *testing.T) {
 	if r := w.want(run.Proposed, ""); r.Round().N != 2 {
 		t.Fatalf("the same review began round %d", r.Round().N)
 	}
+	// GitHub delivers again what the app had found by then.
+	w.deliver("pull_request_review", object{
+		"action": "submitted", "pull_request": object{"number": r.Pull.Number}, "sender": object{"login": ann, "type": "User"},
+		"review": object{"id": 5, "state": "changes_requested", "body": "shorter", "submitted_at": w.Time.Add(-3 * time.Hour), "user": object{"login": ann, "type": "User"}},
+	})
+	if r := w.want(run.Proposed, ""); r.Round().N != 2 {
+		t.Fatalf("the review, delivered at last, began round %d", r.Round().N)
+	}
 	w.GitHub.Fail(repoID, r.Head, github.CheckRun{Name: "test", Conclusion: "failure"})
 	w.pass(time.Hour + time.Minute)
 	if r := w.want(run.Working, ""); r.Round().Checks == "" {

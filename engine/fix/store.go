@@ -17,6 +17,9 @@ const (
 	reviewPrefix = "run-review/"
 	checksPrefix = "run-checks/"
 	newsPrefix   = "run-news/"
+
+	// takenPrefix is where the hook remembers which reviews deliveries brought.
+	takenPrefix = "delivery/review-"
 )
 
 // Review is what a delivery says of a review that asks for changes.
@@ -51,6 +54,15 @@ type said struct {
 func NoteReview(b *storage.Batch, r Review) {
 	b.SetJSON(fmt.Sprintf("%s%d/%d", reviewPrefix, r.Pull, r.ID), asked{By: r.By, At: r.At.UTC(), Body: clip(r.Body, maxBody)})
 	work.Add(b, fmt.Sprintf("%s/%d", PullWork, r.Pull))
+}
+
+// noteUnheard is NoteReview of a review that no delivery told of so far. One that does
+// in the end, because GitHub makes it again, finds the review taken.
+func noteUnheard(b *storage.Batch, r Review, now time.Time) {
+	NoteReview(b, r)
+	b.SetJSON(fmt.Sprintf("%s%d", takenPrefix, r.ID), struct {
+		At time.Time `json:"at"`
+	}{now.UTC()})
 }
 
 // NotePull adds to the batch that something happened to a run's pull request, or to

@@ -21,7 +21,8 @@ import (
 //	delivery/<X-GitHub-Delivery>      Delivery: it was taken
 //	delivery/comment-<comment id>     Delivery: the comment was taken, whichever
 //	                                  delivery brought it
-//	delivery/review-<review id>       Delivery: the same of a review
+//	delivery/review-<review id>       Delivery: the same of a review; package fix
+//	                                  writes it of those that it found by itself
 //
 // In the same batch comes what it means: the comment that package command
 // answers, the review that package fix takes to the agent, and the work that it
@@ -33,7 +34,7 @@ const (
 )
 
 // Delivery remembers that a delivery was taken. GitHub keeps its id when it
-// delivers again, which it does for three days.
+// delivers again, which it does for three days, also because upkeep asks for it.
 type Delivery struct {
 	Event  string    `json:"event"`
 	Action string    `json:"action"`
