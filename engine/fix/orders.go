@@ -20,6 +20,7 @@ const (
 	closed     = "The issue is closed. Reopen it first, if the problem is still there."
 	nothing    = "There is nothing to cancel: no run goes on."
 	cancelling = "This run is being cancelled already."
+	outdated   = "Nothing was cancelled: the run that goes on was asked for after your comment. If that one is not wanted either, say `/soulcaster cancel` again."
 	noRetry    = "There is nothing to try again: say `/soulcaster fix`."
 	merged     = "There is nothing to try again: the last run was merged. If the problem is still there, say `/soulcaster fix`."
 	noAgain    = "There is nothing to try again: the last round brought what is proposed. Say `/soulcaster fix` with words here for another one."
@@ -230,6 +231,8 @@ func (o *order) cancel(ctx context.Context) (run.Answer, error) {
 		return reply(nothing), nil
 	case r.Wish != nil:
 		return reply(cancelling), nil
+	case o.Comment < r.Round().Comment: // it was delivered late; ids of comments grow
+		return reply(outdated), nil
 	}
 	r.Wish = &run.Wish{Reason: run.ReasonCommand, By: o.By, At: o.time}
 	return run.Answer{Change: func(b *storage.Batch) {

@@ -48,6 +48,22 @@ func TestTwoCommandsAtOnce(t *testing.T) {
 	}
 }
 
+// A cancel that is delivered late does not end what was asked for after it.
+func TestCancelThatComesLate(t *testing.T) {
+	w := newWorld(t, "")
+	w.comment = 10
+	w.say("fix")
+	fixed := w.comment
+	w.comment = 5
+	if text := w.say("cancel"); !strings.Contains(text, "asked for after your comment") || w.last().Wish != nil {
+		t.Errorf("a comment from before the run: %q, wish %v", text, w.last().Wish)
+	}
+	w.comment = fixed
+	if text := w.say("cancel"); strings.Contains(text, "after your comment") || w.last().Wish == nil {
+		t.Errorf("a comment from after it: %q", text)
+	}
+}
+
 func TestOrdersThatChangeNothing(t *testing.T) {
 	w := newWorld(t, "")
 	ask := func(name string, pull bool, number int, want string) {
