@@ -153,9 +153,7 @@ func checkGitHub(ctx context.Context, cfg *config.Config) []finding {
 		{what: "GitHub App", note: id.Slug},
 		{what: "permissions of the App", err: lacks(id.Permissions, fix), todo: "add them on the App's page; each installation has to accept the change"},
 		{what: "events of the App", err: deaf(id.Events, fix), todo: "subscribe to them on the App's page"},
-	}
-	if f, ok := checkDeliveries(ctx, host, time.Now()); ok {
-		found = append(found, f)
+		checkDeliveries(ctx, host, time.Now()),
 	}
 	for _, in := range cfg.Installations {
 		found = append(found, checkInstallation(ctx, host, in, fix)...)
@@ -164,17 +162,17 @@ func checkGitHub(ctx context.Context, cfg *config.Config) []finding {
 }
 
 // checkDeliveries counts what GitHub told the app in the last day and the app did not
-// take. That is no failure: no server may have run. Not every server of GitHub's can be
-// asked.
-func checkDeliveries(ctx context.Context, host upkeep.Deliveries, now time.Time) (f finding, ok bool) {
-	f.what = "deliveries"
+// take. That is no failure: no server may have run.
+func checkDeliveries(ctx context.Context, host upkeep.Deliveries, now time.Time) finding {
+	f := finding{what: "deliveries"}
 	all, err := host.Deliveries(ctx, now.Add(-24*time.Hour))
 	switch {
 	case errors.Is(err, github.ErrNotFound), errors.Is(err, github.ErrForbidden):
-		return f, false
+		f.note = "GitHub does not show them, so what a server misses is not asked for again; see Redeliver on the App's page"
+		return f
 	case err != nil && !errors.Is(err, github.ErrTooMany):
 		f.err = err
-		return f, true
+		return f
 	}
 	lost := upkeep.LostIn(all)
 	switch {
@@ -187,7 +185,7 @@ func checkDeliveries(ctx context.Context, host upkeep.Deliveries, now time.Time)
 		f.note = fmt.Sprintf("%d of the last day were not taken, the latest %s with status %d: a running server has them sent again; if the status stays, look at the webhook's URL and secret on the App's page, and at what is in front of the server",
 			len(lost), last.Last.At.UTC().Format(time.RFC3339), last.Last.Status)
 	}
-	return f, true
+	return f
 }
 
 func checkInstallation(ctx context.Context, host *github.App, in config.Installation, fix bool) []finding {
