@@ -8,7 +8,6 @@ import (
 	"io"
 	"net/http"
 	"strings"
-	"time"
 
 	"github.com/rs/zerolog"
 
@@ -119,7 +118,7 @@ func claim(ctx context.Context, app storage.Space, live bool) error {
 
 // assemble builds the app on an open store. host is nil in preview.
 func assemble(ctx context.Context, cfg *config.Config, db storage.DB, bell storage.Bell, exclusive bool, host *github.App, m mode, log zerolog.Logger) (*machine, error) {
-	now := time.Now
+	now := clock
 	made := &machine{db: db}
 	app, err := db.Create(ctx, project.AppSpace)
 	if err != nil {
@@ -137,8 +136,8 @@ func assemble(ctx context.Context, cfg *config.Config, db storage.DB, bell stora
 	begin := func(b *storage.Batch) { work.Add(b, upkeep.RepositoryWork) }
 	projects := project.NewRegistry(db, serverPolicies(cfg), begin)
 
-	queue := work.New(db, bell, work.Options{Exclusive: exclusive, Log: log, Drain: drainWork})
-	actions := action.New(action.Options{Hook: faults})
+	queue := work.New(db, bell, work.Options{Exclusive: exclusive, Log: log, Drain: drainWork, Now: now})
+	actions := action.New(action.Options{Hook: faults, Now: now})
 
 	embedder, language, err := models(ctx, cfg)
 	if err != nil {

@@ -58,6 +58,8 @@ type stage struct {
 	quiet  bool              // no events come through the queue
 	env    []string          // changes to the app's environment
 	absent bool              // the app is not started
+	mute   bool              // tasks run, and never claim their brief
+	timed  bool              // the app goes by a clock that [fixworld.pass] moves
 }
 
 // fixworld is the app with all that a fix needs around it: a GitHub whose git is
@@ -70,6 +72,7 @@ type fixworld struct {
 	door  *door
 	said  *output // what the agents wrote
 	place string  // where the agents work
+	ahead time.Duration
 }
 
 // stages starts a story.
@@ -95,6 +98,10 @@ func stages(t testing.TB, s stage) *fixworld {
 	w.startHub(s)
 	w.startECS(s)
 	w.settle(s, model.URL+"/v1")
+	if s.timed {
+		w.build = faultyBinary
+		w.pass(0)
+	}
 	if !s.absent {
 		w.start(s.env...)
 	}
@@ -160,6 +167,9 @@ func (w *fixworld) startECS(s stage) {
 		command = append(command, "--stand-in")
 	} else {
 		env = append(env, "SOULCASTER_KILO="+string(encode(s.kilo)))
+	}
+	if s.mute {
+		command = nil
 	}
 	var err error
 	w.ecs, err = ecstest.New(ecstest.Options{

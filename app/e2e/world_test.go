@@ -3,6 +3,7 @@
 package e2e
 
 import (
+	"cmp"
 	"encoding/base64"
 	"errors"
 	"fmt"
@@ -56,6 +57,7 @@ type world struct {
 	github *github
 	env    map[string]string
 	dir    string // the app's home
+	build  string // of the app; "" is the one that people run
 
 	mu   sync.Mutex // guards app and home, which change with every start
 	app  *process
@@ -145,7 +147,7 @@ func (w *world) environ(changes ...string) (env []string) {
 // start starts the app and waits until it is ready for work.
 func (w *world) start(changes ...string) {
 	w.t.Helper()
-	w.startProgram(binary, changes...)
+	w.startProgram(cmp.Or(w.build, binary), changes...)
 	eventually(w.t, "the app is ready", func() error {
 		if r := w.get("/readyz"); r.status != http.StatusOK {
 			return fmt.Errorf("%d %s", r.status, r.body)
