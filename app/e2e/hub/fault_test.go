@@ -44,6 +44,17 @@ func TestFaults(t *testing.T) {
 		t.Errorf("mended: %d", status)
 	}
 
+	// One that waits for something begins with that.
+	w.Break(Fault{Method: "GET", Path: "/pulls$", After: "^POST .*/labels$", Status: 502})
+	w.Break(Fault{Method: "GET", Path: "/pulls$", After: "^POST .*/blobs$", Status: 503})
+	for _, want := range []int{200, 503} {
+		if status, _ := w.ask(token, "GET", "/repos/acme/web/pulls", nil); status != want {
+			t.Errorf("%d, want %d", status, want)
+		}
+		w.ask(token, "POST", "/repos/acme/web/git/blobs", object{"content": "x", "encoding": "utf-8"})
+	}
+	w.Mend()
+
 	// A lost answer is to something that was done.
 	w.Break(Fault{Method: "POST", Path: "/issues$", Times: 1, Lost: true})
 	r, err := http.NewRequest("POST", w.URL+"/repos/acme/web/issues", bytes.NewReader([]byte(`{"title": "t"}`)))

@@ -109,17 +109,18 @@ func (g git) kind(sha string) string {
 	return kind
 }
 
-// resolve returns the commit that a branch or a commit's name stands for, "" if
-// none does.
+// resolve returns the commit that a branch, a tag or a commit's name stands for, ""
+// if none does.
 func (g git) resolve(ref string) string {
 	if isSHA(ref) && g.kind(ref) == "commit" {
 		return ref
 	}
-	sha, err := g.line(nil, "rev-parse", "--verify", "--quiet", "--end-of-options", "refs/heads/"+strings.TrimPrefix(ref, "refs/heads/")+"^{commit}")
-	if err != nil {
-		return ""
+	for _, name := range []string{"refs/heads/" + strings.TrimPrefix(ref, "refs/heads/"), "refs/tags/" + ref} {
+		if sha, err := g.line(nil, "rev-parse", "--verify", "--quiet", "--end-of-options", name+"^{commit}"); err == nil {
+			return sha
+		}
 	}
-	return sha
+	return ""
 }
 
 // isSHA reports whether a text is the name of an object.

@@ -236,3 +236,31 @@ func TestChecks(t *testing.T) {
 		t.Errorf("%d suites were told", len(suites))
 	}
 }
+
+// A proposal goes into the branch that it was put to, and what is not the default one
+// closes no issue. A tag names a commit to whoever compares.
+func TestOtherBranch(t *testing.T) {
+	w := newWorld(t, nil)
+	token := w.mint(nil)
+	maintainer := w.As("maintainer")
+	number := maintainer.Open(web, "Broken", "It is.")
+	main := w.Branches(web)["main"]
+	maintainer.Push(web, "next", map[string]string{"src/b.txt": "b\n"}, "Begin")
+	maintainer.Push(web, "fix", map[string]string{"src/a.txt": "fixed\n"}, "Fix it")
+	pull := maintainer.Propose(web, "fix", "main", "Fix it", "Fixes #1")
+	maintainer.Retarget(web, pull, "next")
+	if got := w.next("pull_request", "edited"); at(got, "pull_request", "base", "ref") != "next" || at(got, "changes", "base", "ref", "from") != "main" {
+		t.Errorf("told %v", got)
+	}
+	sha := maintainer.Merge(web, pull, "merge")
+	if p, i := w.Pull(web, pull), w.Issue(web, number); !p.Merged || w.Branches(web)["next"] != sha || w.Branches(web)["main"] != main || i.State != "open" {
+		t.Errorf("merged %+v, the issue is %s", p, i.State)
+	}
+	maintainer.Tag(web, "v1.0.0", main)
+	maintainer.Tag(web, "v2.0.0", sha)
+	for tag, want := range map[string]string{"v1.0.0": "behind", "v2.0.0": "identical"} {
+		if status, got := w.ask(token, "GET", "/repos/acme/web/compare/"+sha+"..."+tag, nil); status != 200 || got["status"] != want {
+			t.Errorf("%s is %v, want %s", tag, got["status"], want)
+		}
+	}
+}

@@ -159,6 +159,15 @@ func (p Person) DeleteBranch(fullName, branch string) {
 	})
 }
 
+// Tag gives a commit a name, as a release does.
+func (p Person) Tag(fullName, name, sha string) {
+	p.h.t.Helper()
+	p.in(fullName, "write", func(r *repository) error {
+		_, err := r.git.run(nil, "update-ref", "refs/tags/"+name, sha, "")
+		return err
+	})
+}
+
 // Propose opens a pull request for a branch and returns its number.
 func (p Person) Propose(fullName, head, base, title, body string) (number int) {
 	p.h.t.Helper()
@@ -181,6 +190,20 @@ func (p Person) Ready(fullName string, number int) {
 		}
 		i.pull.draft, i.updated = false, now()
 		p.h.aboutPull(r, i, "ready_for_review", p.a, nil)
+		return nil
+	})
+}
+
+// Retarget has a pull request go into another branch.
+func (p Person) Retarget(fullName string, number int, base string) {
+	p.h.t.Helper()
+	p.on(fullName, number, "write", func(r *repository, i *issue) error {
+		if i.pull == nil || r.heads[base] == "" {
+			return refuse(422, "no pull request, or no such branch")
+		}
+		was := i.pull.base
+		i.pull.base, i.updated = base, now()
+		p.h.aboutPull(r, i, "edited", p.a, object{"changes": object{"base": object{"ref": object{"from": was}, "sha": object{"from": r.heads[was]}}}})
 		return nil
 	})
 }
