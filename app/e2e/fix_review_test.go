@@ -3,10 +3,12 @@
 package e2e
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/soulcaster/soulcaster/app/e2e/hub"
+	"github.com/soulcaster/soulcaster/engine/fix/script"
 )
 
 // TestFixIsReviewed: what a person pushed stays below what the agent does next,
@@ -111,4 +113,97 @@ func TestFixIsNotForced(t *testing.T) {
 	w.holds(pull.Head, "greet.js", "console.log('Hello!')\n")
 	w.until(number, "proposed")
 	w.stopped()
+}
+
+// TestFixIsNotPaidTwice: once the model's budget of a run is used up there is no other
+// round, whoever asks for it, and it is said how to go on.
+func TestFixIsNotPaidTwice(t *testing.T) {
+	t.Parallel()
+	// The first answer alone costs more than a run may.
+	edit := script.Turn{Calls: []script.Call{script.Edit("greet.js", "Helo", "Hello")}, Usage: script.Usage{Input: 3_000_000, Output: 100_000}}
+	w := stages(t, stage{runs: "runs: {per_run: {dollars: 1}}", fix: "checks: run, repair: true", turns: []script.Turn{edit}})
+	number := w.asked()
+	pull := w.proposal(1)
+	w.until(number, "proposed")
+	thought := len(w.model.Requests())
+	for i, ask := range []func(){
+		func() { w.say(maintainer, pull.Number, "/soulcaster fix Say it louder") },
+		func() { w.hub.As(colleague).Review(shop, pull.Number, hub.ChangesRequested, "Say it louder") },
+		func() { w.hub.Check(shop, pull.HeadSHA, hub.Check{Name: "build", Conclusion: "failure"}) },
+	} {
+		ask()
+		if err := says(w.answered(pull.Number, i+1), "budget of this run is used up", "close the pull request, then comment `/soulcaster fix` on the issue"); err != nil {
+			t.Error(err)
+		}
+	}
+	w.until(number, "proposed", "budget of this run is used up")
+	w.stopped()
+	w.once(number, 1, 1, 1, 1)
+	if n := len(w.model.Requests()); n != thought {
+		t.Errorf("the model was asked %d times more", n-thought)
+	}
+
+	// It is the run's budget: the next one has its own.
+	w.hub.As(maintainer).Close(shop, pull.Number, "")
+	w.until(number, "cancelled")
+	w.fix(number)
+	w.proposal(2)
+	w.until(number, "proposed")
+}
+
+// TestFixChecksAreSeen: workflows are let run on what whoever says so has seen. What a
+// person pushed before or meanwhile is looked at first.
+func TestFixChecksAreSeen(t *testing.T) {
+	t.Parallel()
+	w := stages(t, stage{})
+	number := w.asked()
+	pull := w.proposal(1)
+	w.until(number, "proposed")
+	pushed := func(readme string) string {
+		t.Helper()
+		return w.hub.As(colleague).Push(shop, pull.Head, map[string]string{"README.md": readme}, "Say whose it is")
+	}
+	seen := func() {
+		t.Helper()
+		w.later()
+		w.say(maintainer, pull.Number, "/soulcaster checks")
+	}
+
+	first := pushed("# Our shop\n")
+	seen()
+	if err := says(w.answered(pull.Number, 1), "The checks were not started", "the branch has moved", first[:12]); err != nil {
+		t.Error(err)
+	}
+	if now := w.hub.Pull(shop, pull.Number).HeadSHA; now != first {
+		t.Errorf("the branch is at %s, want the person's %s", now, first)
+	}
+
+	// They have looked, and the branch moves while the app is at it.
+	hold := make(chan struct{})
+	w.hub.Break(hub.Fault{Method: "POST", Path: "/git/commits$", Hold: hold})
+	seen()
+	w.intends("checks.commit")
+	second := pushed("# Our own shop\n")
+	close(hold)
+	if err := says(w.answered(pull.Number, 2), "The checks were not started", "the branch has moved"); err != nil {
+		t.Error(err)
+	}
+	if now := w.hub.Pull(shop, pull.Number).HeadSHA; now != second {
+		t.Errorf("the branch is at %s, want the person's %s", now, second)
+	}
+
+	// They have looked again.
+	seen()
+	let := w.commits(pull, 4)[0]
+	if !slices.Equal(let.Parents, []string{second}) || !let.Verified {
+		t.Errorf("the commit that lets them run is %+v", let)
+	}
+	if began := w.started(); began[len(began)-1].SHA != let.SHA {
+		t.Errorf("workflows started on %+v, want %s at last", began, let.SHA)
+	}
+	w.stopped()
+	w.once(number, 1, 1, 1, 4)
+	if all := w.answersTo(pull.Number); len(all) != 2 {
+		t.Errorf("%d comments on the pull request", len(all))
+	}
 }
