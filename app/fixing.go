@@ -119,7 +119,7 @@ func caps(cfg *config.Config) fix.Caps {
 		return fix.Limits{AtOnce: l.AtOnce, PerDay: l.PerDay, PerMonth: l.PerMonth, Micros: int64(l.Dollars) * 1e6}
 	}
 	return fix.Caps{
-		All: limits(cfg.Runs.All), Reserve: int64(cfg.Runs.PerRun.Dollars) * 1e6,
+		All: limits(cfg.Runs.All), Reserve: int64(cfg.Runs.PerRun.Dollars) * 1e6, Requests: int64(cfg.Runs.PerRun.Requests),
 		Of: func(installation int64) fix.Limits { return limits(cfg.RunLimits(installation)) },
 	}
 }

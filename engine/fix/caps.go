@@ -15,6 +15,8 @@ type Caps struct {
 	// Reserve is what one run may cost at most, in millionths of a US dollar: so much
 	// of a month is kept for each run that goes on.
 	Reserve int64
+	// Requests is how many requests of the model one run may make.
+	Requests int64
 	// Of says what holds for an installation; nil: nothing but the above.
 	Of func(installation int64) Limits
 }

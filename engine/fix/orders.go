@@ -152,7 +152,7 @@ func (o *order) alive(ctx context.Context) (run.Answer, error) {
 	if o.last.Status != 0 && issue.URL != "" {
 		url = fmt.Sprintf("%s#issuecomment-%d", issue.URL, o.last.Status)
 	}
-	usage, _, err := run.UsageOf(ctx, o.space, o.last.ID)
+	usage, err := o.usage(ctx, o.space, o.last.ID)
 	if err != nil {
 		return run.Answer{}, err
 	}

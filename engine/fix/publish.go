@@ -53,7 +53,7 @@ func (s *sitting) change(ctx context.Context, result *brief.Result) (publish.Cha
 		return c, err
 	}
 	c.Title = issue.Title
-	if c.Usage, _, err = run.UsageOf(ctx, s.space, r.ID); err != nil {
+	if c.Usage, err = s.usage(ctx, s.space, r.ID); err != nil {
 		return c, err
 	}
 	if c.Words, err = run.WordsOf(ctx, s.space, r.ID, r.Round().N); err != nil {

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/soulcaster/soulcaster/engine/fix"
 	"github.com/soulcaster/soulcaster/engine/fix/brief"
 	"github.com/soulcaster/soulcaster/engine/fix/run"
 	"github.com/soulcaster/soulcaster/engine/fix/tell"
@@ -53,6 +54,27 @@ func TestSpentRunHasNoOtherRound(t *testing.T) {
 	w.Settle()
 	if is := w.want(run.Working, ""); is.ID == r.ID {
 		t.Error("it is the same run")
+	}
+}
+
+// A run that has made its last request, and ended well with it, has no other round.
+func TestLastRequestIsTheLast(t *testing.T) {
+	w := newWorld(t, "")
+	w.capped(fix.Caps{Requests: 5})
+	r := w.under()
+	u, entry, err := run.UsageOf(t.Context(), w.space(), r.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	u.Requests = 5
+	w.note(func(b *storage.Batch) { run.SaveUsage(b, entry, u) })
+	w.hand(changed())
+	w.Settle()
+	w.pass(2 * time.Minute)
+	w.want(run.Proposed, "")
+	w.refusedRounds("The model's budget of this run is used up")
+	if text := w.GitHub.Comments(repoID, 1)[0]; strings.Contains(text, "equesting changes") {
+		t.Errorf("advised: %s", text)
 	}
 }
 

@@ -68,11 +68,22 @@ func (r *Runs) mayRound(ctx context.Context, space storage.Space, p project.Proj
 	if issue.Number != 0 && !issue.Open {
 		return closed, nil
 	}
-	usage, _, err := run.UsageOf(ctx, space, of.ID)
+	usage, err := r.usage(ctx, space, of.ID)
 	if err != nil {
 		return "", err
 	}
 	return tell.NoMore(tell.View{Run: of, Rounds: pol.Fix.Rounds, Usage: usage}), nil
+}
+
+// usage is what a run has used by now. Whose last request was answered has used up its
+// requests, although the gateway notes so only when another one is refused: an agent
+// that ends with it has not run out of them.
+func (r *Runs) usage(ctx context.Context, space storage.Space, id string) (run.Usage, error) {
+	u, _, err := run.UsageOf(ctx, space, id)
+	if most := r.Caps.Requests; err == nil && u.Spent == "" && most > 0 && u.Requests >= most {
+		u.Spent = "requests"
+	}
+	return u, err
 }
 
 // round begins the next round of a proposal: with what the last one was asked with, if

@@ -39,7 +39,7 @@ func (s *sitting) view(ctx context.Context) (v tell.View, err error) {
 	if v.Live, err = run.LiveOf(ctx, s.space, r.ID); err != nil {
 		return v, err
 	}
-	if v.Usage, _, err = run.UsageOf(ctx, s.space, r.ID); err != nil {
+	if v.Usage, err = s.usage(ctx, s.space, r.ID); err != nil {
 		return v, err
 	}
 	if v.Evidence, err = run.Evidence(ctx, s.space, r.ID); err != nil {
