@@ -119,36 +119,43 @@ func TestFixIsNotForced(t *testing.T) {
 // round, whoever asks for it, and it is said how to go on.
 func TestFixIsNotPaidTwice(t *testing.T) {
 	t.Parallel()
-	// The first answer alone costs more than a run may.
 	edit := script.Turn{Calls: []script.Call{script.Edit("greet.js", "Helo", "Hello")}, Usage: script.Usage{Input: 3_000_000, Output: 100_000}}
-	w := stages(t, stage{runs: "runs: {per_run: {dollars: 1}}", fix: "checks: run, repair: true", turns: []script.Turn{edit}})
-	number := w.asked()
-	pull := w.proposal(1)
-	w.until(number, "proposed")
-	thought := len(w.model.Requests())
-	for i, ask := range []func(){
-		func() { w.say(maintainer, pull.Number, "/soulcaster fix Say it louder") },
-		func() { w.hub.As(colleague).Review(shop, pull.Number, hub.ChangesRequested, "Say it louder") },
-		func() { w.hub.Check(shop, pull.HeadSHA, hub.Check{Name: "build", Conclusion: "failure"}) },
+	for name, s := range map[string]stage{
+		"cut off":         {runs: "runs: {per_run: {dollars: 1}}", turns: []script.Turn{edit}}, // one answer costs more
+		"to the last one": {runs: "runs: {per_run: {requests: 3}}"},
 	} {
-		ask()
-		if err := says(w.answered(pull.Number, i+1), "budget of this run is used up", "close the pull request, then comment `/soulcaster fix` on the issue"); err != nil {
-			t.Error(err)
-		}
-	}
-	w.until(number, "proposed", "budget of this run is used up")
-	w.stopped()
-	w.once(number, 1, 1, 1, 1)
-	if n := len(w.model.Requests()); n != thought {
-		t.Errorf("the model was asked %d times more", n-thought)
-	}
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s.fix = "checks: run, repair: true"
+			w := stages(t, s)
+			number := w.asked()
+			pull := w.proposal(1)
+			w.until(number, "proposed", "budget of this run is used up")
+			thought := len(w.model.Requests())
+			for i, ask := range []func(){
+				func() { w.say(maintainer, pull.Number, "/soulcaster fix Say it louder") },
+				func() { w.hub.As(colleague).Review(shop, pull.Number, hub.ChangesRequested, "Say it louder") },
+				func() { w.hub.Check(shop, pull.HeadSHA, hub.Check{Name: "build", Conclusion: "failure"}) },
+			} {
+				ask()
+				if err := says(w.answered(pull.Number, i+1), "budget of this run is used up", "close the pull request, then comment `/soulcaster fix` on the issue"); err != nil {
+					t.Error(err)
+				}
+			}
+			w.stopped()
+			w.once(number, 1, 1, 1, 1)
+			if n := len(w.model.Requests()); n != thought {
+				t.Errorf("the model was asked %d times more", n-thought)
+			}
 
-	// It is the run's budget: the next one has its own.
-	w.hub.As(maintainer).Close(shop, pull.Number, "")
-	w.until(number, "cancelled")
-	w.fix(number)
-	w.proposal(2)
-	w.until(number, "proposed")
+			// It is the run's budget: the next one has its own.
+			w.hub.As(maintainer).Close(shop, pull.Number, "")
+			w.until(number, "cancelled")
+			w.fix(number)
+			w.proposal(2)
+			w.until(number, "proposed")
+		})
+	}
 }
 
 // TestFixChecksAreSeen: workflows are let run on what whoever says so has seen. What a
