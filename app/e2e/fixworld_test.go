@@ -57,6 +57,7 @@ type stage struct {
 	stop   time.Duration     // from SIGTERM to SIGKILL of a task; 0: 30 s
 	quiet  bool              // no events come through the queue
 	env    []string          // changes to the app's environment
+	task   []string          // what the task definition adds to the agents' environment
 	absent bool              // the app is not started
 	mute   bool              // tasks run, and never claim their brief
 	timed  bool              // the app goes by a clock that [fixworld.pass] moves
@@ -163,6 +164,7 @@ func (w *fixworld) startECS(s stage) {
 	w.t.Helper()
 	command := []string{binary, "agent"}
 	env := []string{"PATH=" + os.Getenv("PATH"), "HOME=" + w.place, "TMPDIR=" + w.place, "GORACE=atexit_sleep_ms=0"}
+	env = append(env, s.task...)
 	if s.kilo == nil {
 		command = append(command, "--stand-in")
 	} else {
