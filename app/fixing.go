@@ -10,8 +10,8 @@ import (
 
 	"github.com/soulcaster/soulcaster/config"
 	"github.com/soulcaster/soulcaster/engine/fix"
-	"github.com/soulcaster/soulcaster/engine/fix/brief"
 	"github.com/soulcaster/soulcaster/engine/fix/ecs"
+	"github.com/soulcaster/soulcaster/engine/fix/kilo"
 	"github.com/soulcaster/soulcaster/engine/fix/local"
 	"github.com/soulcaster/soulcaster/engine/fix/model"
 	"github.com/soulcaster/soulcaster/engine/fix/publish"
@@ -78,13 +78,9 @@ func newLauncher(ctx context.Context, cfg *config.Config, m mode, log zerolog.Lo
 // heartbeat is how often an agent says that it lives.
 const heartbeat = 10 * time.Second
 
-// maxOutput is how much the model may write at once, in tokens; a model that takes
-// little at once writes less.
-const maxOutput = 32_000
-
 // sessions lets the agents' containers in.
 func sessions(c session.Config, cfg *config.Config) *session.Sessions {
-	c.Model = brief.Model{Name: cfg.Model.Name, Context: cfg.Model.Context, Output: min(maxOutput, cfg.Model.Context/4)}
+	c.Model = kilo.Model(cfg.Model.Name, cfg.Model.Context)
 	c.Limits = publish.Limits()
 	c.Beat = heartbeat
 	return session.New(c)

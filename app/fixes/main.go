@@ -113,7 +113,7 @@ func run(ctx context.Context, args, env []string, out, progress io.Writer) error
 // suite is everything that the attempts share.
 type suite struct {
 	model    configured
-	kilo     kilo
+	kilo     program
 	limit    time.Duration // of one attempt
 	budget   budget
 	progress io.Writer

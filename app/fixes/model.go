@@ -58,8 +58,8 @@ func (m configured) settings(address string) []string {
 	return env
 }
 
-// kilo is the coding agent.
-type kilo struct {
+// program is the coding agent: Kilo, or its stand-in.
+type program struct {
 	command []string
 	standIn bool
 }
@@ -69,19 +69,19 @@ const installedKilo = "app/e2e/node_modules/@kilocode/cli-linux-x64/bin/kilo"
 
 // findKilo looks where the environment says, where make e2e installs it, and in the
 // PATH.
-func findKilo(env []string, standIn bool) (kilo, error) {
+func findKilo(env []string, standIn bool) (program, error) {
 	if standIn {
-		return kilo{standIn: true}, nil
+		return program{standIn: true}, nil
 	}
 	for _, entry := range env {
 		value, ok := strings.CutPrefix(entry, "SOULCASTER_KILO=")
 		switch {
 		case ok && strings.HasPrefix(value, "["):
-			var k kilo
-			if err := json.Unmarshal([]byte(value), &k.command); err != nil || len(k.command) == 0 {
-				return kilo{}, errors.New("SOULCASTER_KILO: want a path, or a JSON list of a path and arguments")
+			var p program
+			if err := json.Unmarshal([]byte(value), &p.command); err != nil || len(p.command) == 0 {
+				return program{}, errors.New("SOULCASTER_KILO: want a path, or a JSON list of a path and arguments")
 			}
-			return k, nil
+			return p, nil
 		case ok && value != "":
 			return kiloAt(value)
 		}
@@ -92,24 +92,20 @@ func findKilo(env []string, standIn bool) (kilo, error) {
 	if path, err := exec.LookPath("kilo"); err == nil {
 		return kiloAt(path)
 	}
-	return kilo{}, errors.New("kilo is not installed: run npm ci in app/e2e, or set SOULCASTER_KILO; --scripted --stand-in does without")
+	return program{}, errors.New("kilo is not installed: run npm ci in app/e2e, or set SOULCASTER_KILO; --scripted --stand-in does without")
 }
 
-func kiloAt(path string) (kilo, error) {
+func kiloAt(path string) (program, error) {
 	path, err := filepath.Abs(path)
 	if err != nil {
-		return kilo{}, fmt.Errorf("find kilo: %w", err)
+		return program{}, fmt.Errorf("find kilo: %w", err)
 	}
-	return kilo{command: []string{path}}, nil
+	return program{command: []string{path}}, nil
 }
 
-func (k kilo) told() string {
-	if k.standIn {
+func (p program) told() string {
+	if p.standIn {
 		return "a stand-in, not the real Kilo"
 	}
-	return "Kilo, " + strings.Join(k.command, " ")
+	return "Kilo, " + strings.Join(p.command, " ")
 }
-
-// providerOf is the id under which Kilo knows the model's provider. Its one for
-// OpenAI's protocol gives Gemini back its thought signatures under this id alone.
-const providerOf = "google"

@@ -2,7 +2,6 @@ package agent
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -12,16 +11,11 @@ import (
 	"time"
 
 	"github.com/soulcaster/soulcaster/engine/fix/brief"
+	"github.com/soulcaster/soulcaster/engine/fix/kilo"
 )
 
 // imageKilo is where the agent's image has Kilo.
 const imageKilo = "/opt/kilo/bin/kilo"
-
-// provider is the one model provider that Kilo knows: the proxy. Kilo's client for
-// OpenAI-compatible models keeps the thought signatures of Gemini's tool calls under
-// the provider's name and sends them back from under google alone; without them
-// Gemini refuses the next turn.
-const provider = "google"
 
 var errSilent = errors.New("kilo and its model said nothing for too long")
 
@@ -38,73 +32,6 @@ func findKilo(cfg *Config) ([]string, error) {
 		return nil, fmt.Errorf("find kilo: it is neither %s nor in the PATH; %s says where else", imageKilo, envKilo)
 	}
 	return []string{path}, nil
-}
-
-// kiloConfig is Kilo's configuration, all of it: what the repository brings is
-// switched off by [kiloSwitches] or put away by [place.hide], and Kilo's home is
-// empty. The permissions are guard rails that
-// save the model detours; the boundary is the coder's user.
-func kiloConfig(m brief.Model, baseURL, instructions string) ([]byte, error) {
-	model := provider + "/" + m.Name
-	config := map[string]any{
-		"$schema":    "https://app.kilo.ai/config.json",
-		"autoupdate": false,
-		"share":      "disabled",
-		// Without this Kilo may ask a question about it that nobody answers.
-		"snapshot":           false,
-		"model":              model,
-		"small_model":        model,
-		"enabled_providers":  []string{provider},
-		"disabled_providers": []string{"kilo"},
-		"provider": map[string]any{provider: map[string]any{
-			"npm":  "@ai-sdk/openai-compatible", // comes with Kilo
-			"name": "Soulcaster",
-			"options": map[string]any{
-				"baseURL":      baseURL,
-				"apiKey":       "none", // the proxy adds the token
-				"timeout":      (10 * time.Minute).Milliseconds(),
-				"chunkTimeout": (5 * time.Minute).Milliseconds(),
-			},
-			"models": map[string]any{m.Name: map[string]any{
-				"name":      m.Name,
-				"tool_call": true,
-				"limit":     map[string]int{"context": m.Context, "output": m.Output},
-			}},
-		}},
-		"permission": map[string]any{
-			"*": "allow", "question": "deny", "webfetch": "deny", "websearch": "deny",
-			"external_directory": "deny", "task": "deny",
-			"bash": map[string]string{"*": "allow", "git push*": "deny", "git remote*": "deny", "gh *": "deny"},
-			"edit": map[string]string{"*": "allow", ".github/workflows/**": "deny"},
-		},
-	}
-	if instructions != "" {
-		config["instructions"] = []string{instructions}
-	}
-	data, err := json.MarshalIndent(config, "", "  ")
-	if err != nil {
-		return nil, fmt.Errorf("encode kilo's configuration: %w", err)
-	}
-	return data, nil
-}
-
-// kiloSwitches turn off what Kilo would do beside its work.
-func kiloSwitches(config string) []string {
-	return []string{
-		"KILO_CONFIG=" + config,
-		"KILO_DISABLE_PROJECT_CONFIG=1",
-		"KILO_DISABLE_DEFAULT_PLUGINS=1",
-		"KILO_DISABLE_EXTERNAL_SKILLS=1", // .claude/skills, .agents/skills
-		"KILO_DISABLE_CLAUDE_CODE=1",
-		"KILO_DISABLE_AUTOUPDATE=1",
-		"KILO_DISABLE_MODELS_FETCH=1",
-		"KILO_DISABLE_SESSION_INGEST=1",
-		"KILO_DISABLE_LSP_DOWNLOAD=1",
-		"KILO_DISABLE_SHARE=1",
-		"KILO_TELEMETRY_LEVEL=off",
-		"KILO_SESSION_RETRY_LIMIT=3",
-		"OTEL_SDK_DISABLED=true",
-	}
 }
 
 // outcome is what came of Kilo's work.
@@ -178,16 +105,16 @@ func (s *session) startKilo(ctx context.Context, w *watch, end context.CancelCau
 	}()
 	defer func() { stop(); <-watched }()
 
-	argv := slices.Concat(program, []string{"run", "--auto", "--format", "json", "--agent", "code",
-		"-m", provider + "/" + s.brief.Model.Name, "--title", "run " + s.brief.Run})
-	cmd := s.coder.command(ctx, s.place.work(), append(s.coder.environment(room), kiloSwitches(config)...), argv...)
+	argv := slices.Concat(program, kilo.Arguments(s.brief.Model.Name, "run "+s.brief.Run))
+	cmd := s.coder.command(ctx, s.place.work(), append(s.coder.environment(room), kilo.Switches(config)...), argv...)
 	cmd.Stdin = in
 	exit, err = s.coder.drive(ctx, cmd, w.event, func(line []byte) { s.journal.line("kilo: " + string(line)) })
 	return exit, p, err
 }
 
 // kiloFiles writes what Kilo reads of ours into a new folder: its configuration, what
-// it is asked, and the repository's instructions.
+// it is asked, and the repository's instructions. What the repository brings for Kilo
+// is switched off, or put away by [place.hide], and Kilo's home is empty.
 func (s *session) kiloFiles(url string) (config, asked string, err error) {
 	dir, err := s.place.folder("kilo", 0o755)
 	if err != nil {
@@ -199,7 +126,7 @@ func (s *session) kiloFiles(url string) (config, asked string, err error) {
 		instructions = filepath.Join(dir, "AGENTS.md")
 		texts["AGENTS.md"] = s.instructions
 	}
-	data, err := kiloConfig(s.brief.Model, url, instructions)
+	data, err := kilo.Config(s.brief.Model, url, instructions)
 	if err != nil {
 		return "", "", err
 	}
