@@ -156,6 +156,23 @@ func (w *world) git(dir string, args ...string) string {
 	return w.sh(dir, strings.Join(quoted, " "))
 }
 
+// proposes makes a commit with files, by path, the one to work on. The default
+// branch's stays behind.
+func (w *world) proposes(files map[string]string) {
+	w.t.Helper()
+	seed := filepath.Join(w.dir, "seed")
+	for path, text := range files {
+		path = filepath.Join(seed, path)
+		if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o755), os.WriteFile(path, []byte(text), 0o644)); err != nil {
+			w.t.Fatal(err)
+		}
+	}
+	w.git(seed, "add", "-A", "-f")
+	w.git(seed, "commit", "-q", "-m", "proposal")
+	w.git(seed, "push", "-q", filepath.Join(w.dir, "git", "acme", "shop.git"), "HEAD:refs/heads/proposal")
+	w.brief.Repository.Commit = w.git(seed, "rev-parse", "HEAD")
+}
+
 // head is the commit of main.
 func (w *world) head() string {
 	return w.git(filepath.Join(w.dir, "git", "acme", "shop.git"), "rev-parse", "main")
