@@ -6,6 +6,9 @@ LDFLAGS := -s -w -X main.buildVersion=$(VERSION) -X main.buildCommit=$(COMMIT)
 
 FUZZTIME ?= 10s
 
+# The real Kilo, for the tests that ask for it: that of make e2e, unless this is set.
+SOULCASTER_TEST_KILO ?= $(CURDIR)/app/e2e/node_modules/@kilocode/cli-linux-x64/bin/kilo
+
 .DEFAULT_GOAL := build
 .PHONY: help build run test e2e fixes bench fuzz lint generate
 
@@ -21,12 +24,15 @@ run: build ## the app with sample feedback: no account, key or server needed
 test: ## every test, with the race detector; installs what the tests need
 	deploy/test/install
 	go test -race -timeout 30m ./...
+	@[ -n "$$SOULCASTER_TEST_KILO" ] || echo "SKIPPED: the tests with the real Kilo; make e2e installs it and runs them" >&2
 
+e2e: export SOULCASTER_TEST_KILO := $(SOULCASTER_TEST_KILO)
 e2e: build app/e2e/node_modules/.package-lock.json ## the built binary against a GitHub on loopback; what is deployed
 	deploy/test/install
 	deploy/aws/check
 	deploy/agent/try
 	go test -race -count=1 ./deploy/proxy
+	go test -race -count=1 -p 1 -run RealKilo ./engine/fix/kilo ./engine/fix/agent ./handlers/agent
 	go test -race -count=1 -tags e2e -parallel 12 -timeout 20m ./app/e2e/...
 
 # npm writes this file last, so it is newer than the lock file once all is there.

@@ -2,7 +2,7 @@ package agent_test
 
 import (
 	"bytes"
-	"encoding/json"
+	"cmp"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -10,57 +10,51 @@ import (
 	"testing"
 	"time"
 
+	"github.com/soulcaster/soulcaster/engine/fix/kilo"
+	"github.com/soulcaster/soulcaster/engine/fix/kilo/kilotest"
 	"github.com/soulcaster/soulcaster/engine/fix/run"
 	"github.com/soulcaster/soulcaster/engine/fix/script"
 )
 
-// kilo is a folder with the real Kilo's settings, and where its binary is.
-type kilo struct {
+// coder is a folder in which the real Kilo works, configured as the agent does it.
+type coder struct {
 	*house
 	binary, repository, home string
 }
 
-// newKilo finds the real Kilo, which has 170 MB and so is no part of the tree.
-func newKilo(h *house) *kilo {
+func newCoder(h *house) *coder {
 	h.Helper()
-	binary := os.Getenv("SOULCASTER_KILO")
-	if binary == "" {
-		h.Skip("SOULCASTER_KILO does not say where Kilo's binary is: what the real one sends is not tested")
-	}
-	k := &kilo{house: h, binary: binary, repository: h.TempDir(), home: h.TempDir()}
-	if err := os.WriteFile(filepath.Join(k.repository, "greet.js"), []byte("console.log('Helo')\n"), 0o600); err != nil {
+	c := &coder{house: h, binary: kilotest.Find(h), repository: h.TempDir(), home: h.TempDir()}
+	if err := os.WriteFile(filepath.Join(c.repository, "greet.js"), []byte("console.log('Helo')\n"), 0o600); err != nil {
 		h.Fatal(err)
 	}
-	return k
+	return c
 }
 
-// run has Kilo work against the gateway, as a provider of the name.
-func (k *kilo) run(r begun, provider string) (output string, err error) {
-	k.Helper()
-	settings, err := json.Marshal(map[string]any{
-		"autoupdate": false, "share": "disabled", "snapshot": false,
-		"model": provider + "/scripted", "small_model": provider + "/scripted",
-		"enabled_providers": []string{provider}, "disabled_providers": []string{"kilo"},
-		"provider": map[string]any{provider: map[string]any{
-			"npm": "@ai-sdk/openai-compatible", "name": "Soulcaster",
-			"options": map[string]any{"baseURL": k.url + r.path("v1"), "apiKey": r.token, "timeout": 60_000, "chunkTimeout": 30_000},
-			"models":  map[string]any{"scripted": map[string]any{"name": "Scripted", "tool_call": true, "limit": map[string]int{"context": 200_000, "output": 8192}}},
-		}},
-		"permission": map[string]string{"*": "allow"},
-	})
+// run has Kilo work against the gateway, under another name of its provider if one
+// is given.
+func (c *coder) run(r begun, provider string) (output string, err error) {
+	c.Helper()
+	config, err := kilo.Config(kilo.Model("scripted", 200_000), c.url+r.path("v1"), "")
 	if err != nil {
 		return "", err
 	}
-	path := filepath.Join(k.home, "kilo.json")
-	if err := os.WriteFile(path, settings, 0o600); err != nil {
+	arguments := kilo.Arguments("scripted", "x")
+	text := strings.ReplaceAll(string(config), `"none"`, `"`+r.token+`"`)
+	if provider != "" {
+		text = strings.ReplaceAll(text, `"google`, `"`+provider)
+		for i, a := range arguments {
+			arguments[i] = strings.Replace(a, "google/", provider+"/", 1)
+		}
+	}
+	path := filepath.Join(c.home, "kilo.json")
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 		return "", err
 	}
-	cmd := exec.CommandContext(k.Context(), k.binary, "run", "--auto", "--format", "json", "--agent", "code", "-m", provider+"/scripted", "--title", "x")
-	cmd.Dir = k.repository
+	cmd := exec.CommandContext(c.Context(), c.binary, arguments...)
+	cmd.Dir = c.repository
 	cmd.Stdin = strings.NewReader("It says Helo. Fix it.")
-	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + k.home, "KILO_CONFIG=" + path, "KILO_DISABLE_PROJECT_CONFIG=1",
-		"KILO_TELEMETRY_LEVEL=off", "KILO_DISABLE_AUTOUPDATE=1", "KILO_DISABLE_MODELS_FETCH=1", "KILO_DISABLE_SESSION_INGEST=1",
-		"KILO_DISABLE_LSP_DOWNLOAD=1", "KILO_DISABLE_SHARE=1", "KILO_DISABLE_DEFAULT_PLUGINS=1", "KILO_SESSION_RETRY_LIMIT=1"}
+	cmd.Env = append(kilo.Switches(path), "PATH="+os.Getenv("PATH"), "HOME="+c.home)
 	cmd.WaitDelay = 10 * time.Second
 	var out bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &out
@@ -68,12 +62,12 @@ func (k *kilo) run(r begun, provider string) (output string, err error) {
 	return out.String(), err
 }
 
-func fixing(k *kilo) []script.Turn {
-	file := filepath.Join(k.repository, "greet.js")
+func fixing(c *coder) []script.Turn {
+	file := filepath.Join(c.repository, "greet.js")
 	return script.Steps(
 		script.Turn{Calls: []script.Call{script.Bash("cat greet.js"), script.Read(file)}},
 		script.Turn{Calls: []script.Call{script.Edit(file, "Helo", "Hello")}},
-		script.Turn{Calls: []script.Call{script.Write(filepath.Join(k.repository, "new.js"), "// new\n")}},
+		script.Turn{Calls: []script.Call{script.Write(filepath.Join(c.repository, "new.js"), "// new\n")}},
 		script.Turn{Text: "It says Hello now."},
 	)
 }
@@ -81,20 +75,20 @@ func fixing(k *kilo) []script.Turn {
 // The real Kilo fixes a file through the gateway. It gives the signatures of tool
 // calls back if its provider is called google, and not if it is called otherwise:
 // the day that changes, the agent's settings may change too.
-func TestTheRealKiloThroughTheGateway(t *testing.T) {
-	for provider, signed := range map[string]bool{"google": true, "other": false} {
-		t.Run(provider, func(t *testing.T) {
-			k := newKilo(newHouse(t, run.Budget{}))
-			k.model.Turns = fixing(k)
-			r := k.begin(acme, "acme/web")
-			out, err := k.run(r, provider)
-			data, failed := os.ReadFile(filepath.Join(k.repository, "greet.js"))
+func TestRealKiloThroughTheGateway(t *testing.T) {
+	for provider, signed := range map[string]bool{"": true, "other": false} {
+		t.Run(cmp.Or(provider, "google"), func(t *testing.T) {
+			c := newCoder(newHouse(t, run.Budget{}))
+			c.model.Turns = fixing(c)
+			r := c.begin(acme, "acme/web")
+			out, err := c.run(r, provider)
+			data, failed := os.ReadFile(filepath.Join(c.repository, "greet.js"))
 			if failed != nil {
 				t.Fatal(failed)
 			}
 			fixed := string(data) == "console.log('Hello')\n"
 			problems := ""
-			for _, request := range k.model.Requests() {
+			for _, request := range c.model.Requests() {
 				problems += request.Problem
 			}
 			if fixed != signed || (err == nil) != signed || strings.Contains(problems, "missing a thought_signature") == signed {
@@ -108,11 +102,11 @@ func TestTheRealKiloThroughTheGateway(t *testing.T) {
 	}
 }
 
-func TestTheRealKiloEndsWhenTheBudgetIsSpent(t *testing.T) {
-	k := newKilo(newHouse(t, run.Budget{Requests: 2}))
-	k.model.Turns = fixing(k)
-	r := k.begin(acme, "acme/web")
-	out, err := k.run(r, "google")
+func TestRealKiloEndsWhenTheBudgetIsSpent(t *testing.T) {
+	c := newCoder(newHouse(t, run.Budget{Requests: 2}))
+	c.model.Turns = fixing(c)
+	r := c.begin(acme, "acme/web")
+	out, err := c.run(r, "")
 	u, _, failed := run.UsageOf(t.Context(), r.space, r.id)
 	if failed != nil {
 		t.Fatal(failed)
