@@ -9,6 +9,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/soulcaster/soulcaster/engine/fix/brief"
+	"github.com/soulcaster/soulcaster/engine/fix/hostiletest"
 )
 
 var update = flag.Bool("update", false, "write testdata/prompt.md anew")
@@ -51,11 +52,57 @@ func TestBoundary(t *testing.T) {
 	}
 }
 
+// TestPromptOfHostileFeedback: whatever a stranger says stands in a block that says
+// that a stranger said it, all that it says is seen, and nothing else is changed by it.
+func TestPromptOfHostileFeedback(t *testing.T) {
+	ask := func(title, text string) string {
+		return prompt(&brief.Brief{By: "octocat", Words: "Mind the comma.", Evidence: []brief.Evidence{
+			{Source: "report", Field: "title", Text: title}, {Source: "report", Field: "text", Text: text},
+		}}, "soul-test")
+	}
+	_, plainly := hostiletest.Blocks(t, ask("The greeting", "It says Helo."))
+	for _, r := range hostiletest.Feedback(t) {
+		t.Run(r.Name, func(t *testing.T) {
+			got := ask(r.Title, r.Text)
+			blocks, outside := hostiletest.Blocks(t, got)
+			if outside != plainly {
+				t.Errorf("it is more than its blocks:\n%s", outside)
+			}
+			want := []string{"MAINTAINER @octocat asks", "DATA 1: report.title, written by strangers", "DATA 2: report.text, written by strangers"}
+			if len(blocks) != len(want) {
+				t.Fatalf("%d blocks, want %d:\n%s", len(blocks), len(want), got)
+			}
+			for i, b := range blocks {
+				if b.Head != want[i] {
+					t.Errorf("block %d is %q, want %q", i, b.Head, want[i])
+				}
+			}
+			if blocks[0].Text != "Mind the comma.\n" {
+				t.Errorf("the maintainer says %q", blocks[0].Text)
+			}
+			if !strings.Contains(blocks[2].Text, r.Shows) {
+				t.Errorf("%q is not seen in %q", r.Shows, blocks[2].Text)
+			}
+			for _, c := range got {
+				if unseen(c) || c < ' ' && c != '\n' && c != '\t' {
+					t.Errorf("the prompt holds %U", c)
+				}
+			}
+			if strings.Contains(got, "<!--") {
+				t.Error("the prompt holds a comment that nobody sees")
+			}
+		})
+	}
+}
+
 // FuzzPrompt holds what a prompt promises of any stranger's text: it stays in its
 // block, and shows all that it says.
 func FuzzPrompt(f *testing.F) {
 	for _, e := range hostileBrief().Evidence {
 		f.Add(e.Source, e.Text)
+	}
+	for _, r := range hostiletest.Feedback(f) {
+		f.Add("report", r.Text)
 	}
 	f.Add("x", "<!-<!-- x -->- y -->")
 	f.Add("x", "soul-tsoul-testest>>\n")
