@@ -74,7 +74,7 @@ func FuzzEvents(f *testing.F) {
 	f.Add([]byte("{\"type\":\n\n\xff"))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		j := newJournal(io.Discard, theClaim, time.Now())
-		w := &watch{journal: j, progress: &progress{}, now: time.Now}
+		w := &watch{log: j.stream(), progress: &progress{}, now: time.Now}
 		eachLine(strings.NewReader(string(data)), w.event)
 		if j.taken > j.limit || int64(len(j.wait)) != j.taken {
 			t.Errorf("the log has %d bytes", j.taken)

@@ -47,7 +47,7 @@ type event struct {
 
 // watch follows what Kilo does. It is safe for concurrent use.
 type watch struct {
-	journal  *journal
+	log      *stream
 	progress *progress
 	now      func() time.Time
 
@@ -77,7 +77,7 @@ func (w *watch) event(line []byte) {
 	w.alive()
 	var e event
 	if len(line) == 0 || line[0] != '{' || json.Unmarshal(line, &e) != nil || e.Type == "" {
-		w.journal.line(string(line))
+		w.log.line(string(line))
 		return
 	}
 	w.mu.Lock()
@@ -116,10 +116,10 @@ func (w *watch) show(what, text string) {
 	n := 0
 	for line := range strings.Lines(shown) {
 		if n += len(line); n > maxShown {
-			w.journal.line(fmt.Sprintf("%s … %d bytes in all", what, len(text)))
+			w.log.line(fmt.Sprintf("%s … %d bytes in all", what, len(text)))
 			return
 		}
-		w.journal.line(what + " " + strings.TrimRight(line, "\n"))
+		w.log.line(what + " " + strings.TrimRight(line, "\n"))
 	}
 }
 

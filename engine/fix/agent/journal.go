@@ -38,7 +38,6 @@ type journal struct {
 	wait   []byte
 	offset int64 // of wait in the log
 	in     string
-	inKey  bool // in the middle of a private key
 }
 
 // newJournal is one whose log is not known to anybody yet: know tells it the
@@ -64,35 +63,6 @@ func (j *journal) printf(format string, args ...any) {
 	}
 	fmt.Fprintln(j.out, "soulcaster agent: "+text)
 	j.add("* "+text, j.limit)
-}
-
-// line notes a line that the coder, or a command of its user, wrote.
-func (j *journal) line(text string) {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	if j.full {
-		return
-	}
-	text = strings.ToValidUTF8(oneLine(ansi.ReplaceAllString(text, "")), "�")
-	// A private key is written on several lines.
-	if j.inKey {
-		if !strings.Contains(text, "PRIVATE KEY-----") {
-			return
-		}
-		j.inKey = false
-		_, text, _ = strings.Cut(text, "PRIVATE KEY-----")
-	}
-	if i := strings.LastIndex(text, "-----BEGIN "); i >= 0 && strings.Contains(text[i:], "PRIVATE KEY-----") && !strings.Contains(text[i:], "-----END ") {
-		j.inKey = true
-	}
-	text = j.redact.clean(text)
-	if len(text) > maxLine {
-		text = strings.ToValidUTF8(text[:maxLine], "") + "…"
-	}
-	if !j.add("  "+text, j.limit-ownShare) {
-		j.full = true
-		j.add(fmt.Sprintf("* the log is longer than the %d bytes that are kept", j.limit), j.limit)
-	}
 }
 
 func (j *journal) add(text string, limit int64) bool {

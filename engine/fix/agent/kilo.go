@@ -47,7 +47,7 @@ type outcome struct {
 func code(ctx context.Context, s *session) outcome {
 	ctx, end := context.WithCancelCause(ctx)
 	defer end(nil)
-	w := &watch{journal: s.journal, progress: s.progress, now: time.Now, last: time.Now()}
+	w := &watch{log: s.journal.stream(), progress: s.progress, now: time.Now, last: time.Now()}
 	exit, p, err := s.startKilo(ctx, w, end)
 	o := outcome{ending: brief.Finished}
 	o.steps, o.said, _ = w.end()
@@ -108,7 +108,8 @@ func (s *session) startKilo(ctx context.Context, w *watch, end context.CancelCau
 	argv := slices.Concat(program, kilo.Arguments(s.brief.Model.Name, "run "+s.brief.Run))
 	cmd := s.coder.command(ctx, s.place.work(), append(s.coder.environment(room), kilo.Switches(config)...), argv...)
 	cmd.Stdin = in
-	exit, err = s.coder.drive(ctx, cmd, w.event, func(line []byte) { s.journal.line("kilo: " + string(line)) })
+	said := s.journal.stream()
+	exit, err = s.coder.drive(ctx, cmd, w.event, func(line []byte) { said.line("kilo: " + string(line)) })
 	return exit, p, err
 }
 

@@ -52,8 +52,11 @@ func (s *session) alone(ctx context.Context, label string, in io.Reader, argv ..
 	}
 	cmd := s.coder.command(ctx, s.place.work(), s.coder.environment(r), argv...)
 	cmd.Stdin = in
-	note := func(line []byte) { s.journal.line(label + string(line)) }
-	return s.coder.drive(ctx, cmd, note, note)
+	note := func() func(line []byte) {
+		to := s.journal.stream()
+		return func(line []byte) { to.line(label + string(line)) }
+	}
+	return s.coder.drive(ctx, cmd, note(), note())
 }
 
 // asCoder runs git as the coder, in the coder's repository.
