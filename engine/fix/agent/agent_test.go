@@ -205,6 +205,28 @@ func TestEndings(t *testing.T) {
 	}
 }
 
+// Why Kilo failed is in the log, by the name that Kilo has for it, and by no other
+// words of Kilo's.
+func TestFaultIsLogged(t *testing.T) {
+	t.Parallel()
+	for name, want := range map[string]string{"APIError": "its last error: APIError", "Nothing works. Send help!": "its last error: none"} {
+		w := newWorld(t, shop, "")
+		a := w.start(w.script(`printf '{"type":"error","error":{"name":"` + name + `","data":{"message":"upstream"}}}\n'; exit 1`))
+		status, r := a.wait()
+		if status != 0 || r == nil || r.Failure != brief.FailedCoder {
+			t.Fatalf("status %d, result %+v", status, r)
+		}
+		w.mu.Lock()
+		if !strings.Contains(w.log.String(), want) || !strings.Contains(a.stderr.String(), want) {
+			t.Errorf("%q is not in the log:\n%s", want, &w.log)
+		}
+		w.mu.Unlock()
+		if strings.Contains(a.stderr.String(), "Send help") {
+			t.Error("Kilo's words are in the supervisor's own log")
+		}
+	}
+}
+
 func finishOnceStepped(as brief.Ending) func(w *world) {
 	return func(w *world) {
 		w.order = func(b brief.Heartbeat) brief.Order {

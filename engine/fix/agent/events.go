@@ -55,7 +55,7 @@ type watch struct {
 	last  time.Time // something was heard of Kilo or its model
 	steps int       // that were finished
 	said  string    // the last text
-	fault string    // the last error's name
+	fault string    // the last error's name, if it is one
 }
 
 // alive notes that something was heard.
@@ -102,7 +102,9 @@ func (w *watch) event(line []byte) {
 		w.progress.step()
 		w.show("step", fmt.Sprintf("%d: %s, %d tokens in, %d out", w.steps, e.Part.Reason, e.Part.Tokens.Input, e.Part.Tokens.Output))
 	case "error":
-		w.fault = e.Error.Name
+		if w.fault = ""; plainName(e.Error.Name) { // it goes into the supervisor's own log
+			w.fault = e.Error.Name
+		}
 		w.show("error", fmt.Sprintf("%s: %s (status %d)", e.Error.Name, e.Error.Data.Message, e.Error.Data.StatusCode))
 	}
 }
@@ -137,7 +139,8 @@ func toolName(name string) string {
 	return "tool"
 }
 
-// end is what came of Kilo's work.
+// end is what came of Kilo's work. fault is the name of the last error that it told
+// of, "" if there was none; it may have been overcome.
 func (w *watch) end() (steps int, said, fault string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()

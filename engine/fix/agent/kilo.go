@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -50,7 +51,8 @@ func code(ctx context.Context, s *session) outcome {
 	w := &watch{log: s.journal.stream(), progress: s.progress, now: time.Now, last: time.Now()}
 	exit, p, err := s.startKilo(ctx, w, end)
 	o := outcome{ending: brief.Finished}
-	o.steps, o.said, _ = w.end()
+	var fault string
+	o.steps, o.said, fault = w.end()
 	o.said = s.redact.clean(o.said)
 	if cause := context.Cause(ctx); cause != nil {
 		o.ending, o.failure = endingOf(cause)
@@ -64,7 +66,7 @@ func code(ctx context.Context, s *session) outcome {
 	if err != nil {
 		s.journal.printf("kilo: %v", err)
 	}
-	s.journal.printf("kilo ended with status %d after %d steps", exit, o.steps)
+	s.journal.printf("kilo ended with status %d after %d steps; its last error: %s", exit, o.steps, cmp.Or(fault, "none"))
 	o.ending, o.failure = brief.Failed, brief.FailedCoder
 	if p != nil && p.bad.Load() > 0 {
 		o.failure = brief.FailedModel

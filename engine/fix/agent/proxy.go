@@ -42,8 +42,8 @@ type proxy struct {
 	spent  func() // the budget is gone
 	places chan struct{}
 
-	good, bad atomic.Int64 // answers of the model
-	journal   *journal
+	bad     atomic.Int64 // answers of the model
+	journal *journal
 }
 
 func startProxy(ctx context.Context, a *app, j *journal, heard, spent func()) (*proxy, error) {
@@ -169,7 +169,6 @@ func (p *proxy) answer(w http.ResponseWriter, res *http.Response) {
 	case res.StatusCode == http.StatusPaymentRequired:
 		defer p.spent()
 	case res.StatusCode/100 == 2:
-		p.good.Add(1)
 	default:
 		p.bad.Add(1)
 		p.journal.printf("model: the answer was %d", res.StatusCode)
