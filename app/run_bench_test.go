@@ -115,12 +115,12 @@ func busy(calls []hub.Call, who string, from, to time.Time) (sum time.Duration) 
 	return sum
 }
 
-// BenchmarkWatch is the built program with a thousand runs whose tasks are at work,
-// for a minute in which nothing happens to them: calls to ECS and to GitHub, and the
-// program's memory. The runs are begun by a thousand comments on a thousand issues,
-// by an app in this process that leaves GitHub no time; then the program takes the
-// store over.
-func BenchmarkWatch(b *testing.B) {
+// BenchmarkThousandRuns is the built program with a thousand runs whose agents are at
+// work: each has claimed its brief and sends a heartbeat every ten seconds. For a minute
+// nothing else happens: calls to ECS and to GitHub, and the program's memory. The runs
+// are begun by a thousand comments on a thousand issues, by an app in this process that
+// leaves GitHub no time; then the program takes the store over, and the agents come.
+func BenchmarkThousandRuns(b *testing.B) {
 	const repositories, each = 40, 25
 	w := newBench(b, repositories, each)
 	stop := w.assemble(github.Pace{Wait: time.Second, Retry: 300 * time.Millisecond})
@@ -135,12 +135,19 @@ func BenchmarkWatch(b *testing.B) {
 	stop()
 
 	p := w.program()
-	w.wait("the program looks at the tasks", func() bool { return len(w.ecs.Calls("DescribeTasks")) > w.seen("DescribeTasks") })
+	ctx, end := context.WithCancel(b.Context())
+	a := &benchAgents{address: p.address}
+	defer a.ended.Wait()
+	defer end()
+	a.work(ctx, w.ecs.Tasks())
+	w.wait("every agent has its brief", func() bool { a.check(b); return a.claimed.Load() == repositories*each })
 	const long = time.Minute
-	time.Sleep(long / 4) // what a start costs is over
+	time.Sleep(long) // what a start costs is over, and every status comment says that its run is at work
 	describes, receives, all := len(w.ecs.Calls("DescribeTasks")), len(w.ecs.Calls("ReceiveMessage")), len(w.ecs.Calls(""))
 	calls, edits := len(w.hub.Calls("", "")), len(w.hub.Calls(http.MethodPatch, "/comments/"))
+	beats, refused := a.beats.Load(), a.refused.Load()
 	time.Sleep(long)
+	a.check(b)
 	if n := len(w.ecs.Calls("StopTask")); n > 0 {
 		b.Fatalf("%d tasks were stopped: it does not watch a thousand any more", n)
 	}
@@ -149,6 +156,8 @@ func BenchmarkWatch(b *testing.B) {
 	b.ReportMetric(float64(len(w.ecs.Calls(""))-all), "AWS-calls/min")
 	b.ReportMetric(float64(len(w.hub.Calls("", ""))-calls), "GitHub-calls/min")
 	b.ReportMetric(float64(len(w.hub.Calls(http.MethodPatch, "/comments/"))-edits), "status-edits/min")
+	b.ReportMetric(float64(a.beats.Load()-beats), "heartbeats/min")
+	b.ReportMetric(float64(a.refused.Load()-refused), "heartbeats-refused/min")
 	b.ReportMetric(p.resident(b), "resident-MB")
 	b.ReportMetric(p.heap(b), "heap-MB")
 	b.ReportMetric(0, "ns/op")
@@ -163,7 +172,6 @@ type bench struct {
 	repositories int
 	each         int // reports of every repository
 	address      string
-	before       map[string]int // calls before the program was started
 }
 
 const (
@@ -175,7 +183,7 @@ func (w *bench) repository(i int) string { return fmt.Sprintf("org%d/web", i) }
 
 func newBench(b *testing.B, repositories, each int) *bench {
 	b.Helper()
-	w := &bench{b: b, repositories: repositories, each: each, before: map[string]int{}}
+	w := &bench{b: b, repositories: repositories, each: each}
 	key, err := rsa.GenerateKey(rand.Reader, 2048)
 	if err != nil {
 		b.Fatal(err)
@@ -198,7 +206,7 @@ func newBench(b *testing.B, repositories, each int) *bench {
 	b.Cleanup(w.ecs.Close)
 
 	var yaml strings.Builder
-	yaml.WriteString("runs: {at_once: 1000, per_installation: {at_once: 1000, per_day: 1000, per_month: 1000, dollars_per_month: 1000000}}\ninstallations:\n")
+	yaml.WriteString("runs: {at_once: 1000, per_day: 1000, per_month: 1000, dollars_per_month: 1000000, per_installation: {at_once: 1000, per_day: 1000, per_month: 1000, dollars_per_month: 1000000}}\ninstallations:\n")
 	for i := range repositories {
 		fmt.Fprintf(&yaml, "  - id: %d\n    sources: [{id: errors-%d, kind: sentry, secrets: [%q], repository: %s}]\n", benchFirst+i, i, benchSecret, w.repository(i))
 		fmt.Fprintf(&yaml, "    repositories: {%s: {mode: live, publish: full, budget: {issues_per_day: 1000, runs_per_day: 100}}}\n", w.repository(i))
@@ -345,12 +353,10 @@ func (w *bench) wait(what string, holds func() bool) {
 	}
 }
 
-// seen is how often an operation of ECS had been called when the program was started.
-func (w *bench) seen(operation string) int { return w.before[operation] }
-
 // watching is the built program.
 type watching struct {
 	pid     int
+	address string
 	metrics string
 }
 
@@ -367,7 +373,6 @@ func (w *bench) program() watching {
 	if err != nil {
 		b.Fatal(err)
 	}
-	w.before["DescribeTasks"] = len(w.ecs.Calls("DescribeTasks"))
 	cmd := exec.Command(binary, "serve")
 	cmd.Dir, cmd.Stderr = dir, log
 	cmd.Env = append([]string{"PATH=" + os.Getenv("PATH"), "HOME=" + dir}, w.env...)
@@ -379,7 +384,7 @@ func (w *bench) program() watching {
 		_ = cmd.Wait() // an error by design: it was killed
 		log.Close()
 	})
-	var line struct{ Message, Metrics string }
+	var line struct{ Message, Address, Metrics string }
 	w.wait("the program serves", func() bool {
 		text, err := os.ReadFile(log.Name())
 		if err != nil {
@@ -392,7 +397,7 @@ func (w *bench) program() watching {
 		}
 		return false
 	})
-	return watching{cmd.Process.Pid, "http://" + line.Metrics + "/metrics"}
+	return watching{cmd.Process.Pid, "http://" + line.Address, "http://" + line.Metrics + "/metrics"}
 }
 
 // resident is the program's memory as Linux tells it, in megabytes; 0 elsewhere.

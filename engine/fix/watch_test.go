@@ -131,8 +131,8 @@ func thousand(t testing.TB, w *world, n int) {
 	}
 }
 
-// BenchmarkWatch is one app that watches 1,000 runs for a minute.
-func BenchmarkWatch(b *testing.B) {
+// BenchmarkLook is one app that looks at 1,000 tasks for a minute.
+func BenchmarkLook(b *testing.B) {
 	inMemory(b)
 	w := newWorld(b, "")
 	service := new(steady)
