@@ -13,7 +13,10 @@ import (
 	"time"
 
 	"github.com/soulcaster/soulcaster/engine/fix/ecs/ecstest"
+	"github.com/soulcaster/soulcaster/engine/fix/publish"
+	fixrun "github.com/soulcaster/soulcaster/engine/fix/run"
 	"github.com/soulcaster/soulcaster/engine/fix/script"
+	"github.com/soulcaster/soulcaster/engine/storage/bolt"
 )
 
 // providers are those that tasks were started on.
@@ -215,21 +218,75 @@ func TestFixTokens(t *testing.T) {
 	w.once(number, 1, 1, 1, 1)
 }
 
-// TestFixOfMuchOutput: an agent whose commands print without end, and a repository
-// with everything that an agent may meet, are no burden to the app.
+// TestFixOfMuchOutput: a repository whose tests print a gigabyte in lines, and an agent
+// whose command prints one without any, are no burden to the model or the app: what it
+// keeps of the log is what it said that it keeps, and the run's page answers.
 func TestFixOfMuchOutput(t *testing.T) {
 	t.Parallel()
-	w := stages(t, stage{turns: script.Steps(
+	files := shopFiles()
+	files["test.sh"] = "grep -q Hello greet.js && exit\nyes \"$(head -c 1000 /dev/zero | tr '\\0' 'y')\" | head -c 1000000000\nexit 1\n"
+	w := stages(t, stage{files: files, fix: `test: "sh test.sh"`, turns: script.Steps(
 		script.Turn{Calls: []script.Call{script.Bash("head -c 1000000000 /dev/zero | tr '\\0' 'x'"), script.Edit("greet.js", "Helo", "Hello")}},
 		script.Turn{Text: "It is right now."},
 	)})
 	number := w.asked()
 	w.proposal(1)
 	w.until(number, "proposed")
+	w.stopped()
 	for _, body := range w.asks() {
 		if len(body) > 1<<20 {
 			t.Errorf("the model was sent %d bytes", len(body))
 		}
 	}
 	w.once(number, 1, 1, 1, 1)
+
+	w.kill()
+	page, log := w.logged()
+	if most := int(publish.Limits().LogBytes); len(log) > most || len(log) < most/2 || !strings.Contains(log, "the log is longer than the") {
+		t.Errorf("%d bytes of the log are kept, of %d at most; the end is %s", len(log), most, tail(log, 1000))
+	}
+	if !strings.Contains(tail(log, 10_000), "* finished : 1 files changed") {
+		t.Errorf("the log does not say how it ended: %s", tail(log, 1000))
+	}
+	w.start()
+	if r := w.get(page); r.status != http.StatusOK || len(r.body) > 1<<20 || !strings.Contains(r.body, "1 files changed") {
+		t.Errorf("the run's page answers %d with %d bytes", r.status, len(r.body))
+	}
+}
+
+// logged is where the page of the story's run is, and all that the store, whose app
+// is away, has of its log.
+func (w *fixworld) logged() (page, log string) {
+	w.t.Helper()
+	db, err := bolt.Open(w.t.Context(), strings.TrimPrefix(w.store.url, "bolt:"))
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	defer db.Close()
+	spaces, err := db.List(w.t.Context(), "", "", 100)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	id := w.door.redeemed()[0].Run
+	for _, name := range spaces {
+		space, err := db.Open(w.t.Context(), name)
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		for after := ""; ; {
+			text, next, err := fixrun.LogOf(w.t.Context(), space, id, 1, after, 500)
+			if err != nil {
+				w.t.Fatal(err)
+			}
+			if log += text; next == "" || next == after {
+				break
+			}
+			after = next
+		}
+		if log != "" {
+			return "/runs/" + strings.TrimPrefix(name, "p/") + "/" + id, log
+		}
+	}
+	w.t.Fatalf("no space has a log of run %s", id)
+	return "", ""
 }
