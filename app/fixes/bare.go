@@ -20,14 +20,15 @@ func (s *suite) bare(ctx context.Context, c *bug, as *account, dir string) (a at
 	if err := errors.Join(c.place(tree, "repo"), os.Mkdir(home, 0o755)); err != nil {
 		return a, err
 	}
-	for _, args := range [][]string{{"init", "--quiet", "--template=", "--initial-branch=main"}, {"add", "--all"}, {"commit", "--quiet", "--message=Initial commit"}} {
-		if _, err := git(ctx, tree, nil, args...); err != nil {
-			return a, err
+	// Kilo's repository is its own: what it may leave there is nothing to run here. A
+	// second one of the same tree tells what it changed.
+	ours := []string{"--git-dir=" + filepath.Join(dir, "ours.git"), "--work-tree=" + tree}
+	for _, where := range [][]string{nil, ours} {
+		for _, args := range [][]string{{"init", "--quiet", "--template=", "--initial-branch=main"}, {"add", "--all"}, {"commit", "--quiet", "--message=Initial commit"}} {
+			if _, err := git(ctx, tree, nil, slices.Concat(where, args)...); err != nil {
+				return a, err
+			}
 		}
-	}
-	base, err := git(ctx, tree, nil, "rev-parse", "HEAD")
-	if err != nil {
-		return a, err
 	}
 	config, prompt := filepath.Join(dir, "kilo.json"), filepath.Join(dir, "prompt.md")
 	text, err := kilo.Config(kilo.Model(s.model.name, s.model.context), as.url(), "")
@@ -36,10 +37,13 @@ func (s *suite) bare(ctx context.Context, c *bug, as *account, dir string) (a at
 	}
 	// Kilo reads its prompt from standard input.
 	command := slices.Concat([]string{"/bin/sh", "-c", `exec "$@" <"$0"`, prompt}, s.kilo.command, kilo.Arguments(s.model.name, c.Name))
+	if err := s.cover.give(tree, home); err != nil {
+		return a, err
+	}
 	running, cancel := context.WithTimeout(ctx, s.limit)
 	defer cancel()
 	began := time.Now()
-	exit, said, err := drive(running, child.Spec{Command: command, Dir: tree, Env: append(surroundings(home), kilo.Switches(config)...)})
+	exit, said, err := drive(running, child.Spec{Command: s.cover.startsApart(command...), Dir: tree, Env: append(surroundings(home), kilo.Switches(config)...)})
 	a.Seconds = time.Since(began).Seconds()
 	if err != nil {
 		return a, err
@@ -47,10 +51,10 @@ func (s *suite) bare(ctx context.Context, c *bug, as *account, dir string) (a at
 	if running.Err() != nil {
 		a.Note = "stopped when its time was over"
 	}
-	if _, err := git(ctx, tree, nil, "add", "--all"); err != nil {
+	if _, err := git(ctx, tree, nil, slices.Concat(ours, []string{"add", "--all"})...); err != nil {
 		return a, err
 	}
-	different, err := git(ctx, tree, nil, "diff", "--cached", "--name-only", base)
+	different, err := git(ctx, tree, nil, slices.Concat(ours, []string{"diff", "--cached", "--name-only", "HEAD"})...)
 	switch {
 	case err != nil:
 		return a, err

@@ -3,10 +3,13 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"net/http/httptest"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -76,6 +79,39 @@ func TestHiddenIsHidden(t *testing.T) {
 				t.Errorf("%s: the answer changes nothing in %s", c.Name, path)
 			}
 		}
+	}
+}
+
+// TestCover: what models' commands run under finds the cases nowhere, whoever it is,
+// and the disk is as it was.
+func TestCover(t *testing.T) {
+	repository := t.TempDir()
+	cases := filepath.Join(repository, "cases")
+	if err := errors.Join(os.Chmod(repository, 0o755), os.Mkdir(cases, 0o755), os.WriteFile(filepath.Join(cases, "answer"), []byte("the answer"), 0o644)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := git(t.Context(), repository, nil, "init", "--quiet"); err != nil {
+		t.Fatal(err)
+	}
+	c := newCover(t.Context(), cases)
+	if !c.is() {
+		if got := c.told(cases); !strings.Contains(got, "can find them") {
+			t.Errorf("without a cover it says %q", got)
+		}
+		t.Skip("SKIPPED: there is no right to mount here, so that nothing can be covered")
+	}
+	look := "id -u; cat " + cases + "/answer " + repository + "/.git/HEAD"
+	for want, command := range map[string][]string{
+		"0\n":                         c.starts("/bin/sh", "-c", look), // the app is root; the coders of its agents are not
+		strconv.Itoa(bareUser) + "\n": c.startsApart("/bin/sh", "-c", "umount "+cases+"; "+look),
+	} {
+		out, _ := exec.CommandContext(t.Context(), command[0], command[1:]...).CombinedOutput()
+		if got := string(out); !strings.Contains(got, want) || strings.Contains(got, "the answer") || strings.Contains(got, "refs/heads") {
+			t.Errorf("user %s finds: %s", strings.TrimSpace(want), got)
+		}
+	}
+	if text, err := os.ReadFile(filepath.Join(cases, "answer")); err != nil || string(text) != "the answer" {
+		t.Errorf("afterwards there is %q, %v", text, err)
 	}
 }
 

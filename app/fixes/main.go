@@ -1,11 +1,13 @@
 // Command fixes measures what a fix by Soulcaster is worth: a table of small bugs,
 // each reported as a user would, goes the whole way from the report to the pull
 // request, and the same report goes to bare Kilo with the same model. A hidden test,
-// which neither of them sees, tells whether the bug is gone. `make fixes` runs it
+// which neither of them is shown, tells whether the bug is gone. `make fixes` runs it
 // with whatever model the environment configures.
 //
 // It is no part of the product. What a model writes runs on this machine, as this
-// user: see docs/developing.md.
+// user: see docs/developing.md. The hidden tests and the answers lie on its disk. Run
+// as root on Linux, both ways work where they cannot be read; elsewhere a model that
+// searches the disk can find them, and the result says so.
 package main
 
 import (
@@ -80,7 +82,7 @@ func run(ctx context.Context, args, env []string, out, progress io.Writer) error
 	if err != nil {
 		return err
 	}
-	s := &suite{model: m, limit: time.Duration(*minutes) * time.Minute,
+	s := &suite{model: m, cases: *folder, cover: newCover(ctx, *folder), limit: time.Duration(*minutes) * time.Minute,
 		budget: budget{micros: int64(*dollars * 1e6), tokens: *tokens}, progress: progress}
 	if s.kilo, err = findKilo(env, *standIn); err != nil {
 		return err
@@ -113,6 +115,8 @@ func run(ctx context.Context, args, env []string, out, progress io.Writer) error
 // suite is everything that the attempts share.
 type suite struct {
 	model    configured
+	cases    string // folder
+	cover    cover
 	kilo     program
 	limit    time.Duration // of one attempt
 	budget   budget
@@ -144,7 +148,7 @@ func (s *suite) prepare(ctx context.Context) error {
 // measure makes all attempts, one after another: two at once would spoil each
 // other's time.
 func (s *suite) measure(ctx context.Context, cases []*bug) *table {
-	t := &table{Model: s.model.name, Priced: s.model.priced, Scripted: s.model.scripted, Kilo: s.kilo.told()}
+	t := &table{Model: s.model.name, Priced: s.model.priced, Scripted: s.model.scripted, Kilo: s.kilo.told(), Answers: s.cover.told(s.cases)}
 	for _, c := range cases {
 		row := row{Case: c.Name, Language: c.Language, Title: c.Title}
 		if missing := c.missing(); missing != "" {

@@ -63,6 +63,7 @@ type table struct {
 	Priced   bool   `json:"priced"`
 	Scripted bool   `json:"scripted"`
 	Kilo     string `json:"kilo"`
+	Answers  string `json:"answers"` // whether models could read them
 	Rows     []row  `json:"rows"`
 }
 
@@ -141,7 +142,7 @@ func (t *table) write(w io.Writer, asJSON bool) error {
 	if t.Scripted {
 		fmt.Fprintf(w, "%s\n", machineryOnly)
 	}
-	fmt.Fprintf(w, "Model: %s. Coding agent: %s.\n\n", t.Model, t.Kilo)
+	fmt.Fprintf(w, "Model: %s. Coding agent: %s.\n%s\n\n", t.Model, t.Kilo, t.Answers)
 	columns := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(columns, "\t\tSOULCASTER\t\t\t\tBARE KILO\t\t\t")
 	fmt.Fprintln(columns, "CASE\tLANGUAGE\tPULL REQUEST\tHIDDEN TEST\tCOST\tTIME\tCHANGE\tHIDDEN TEST\tCOST\tTIME")

@@ -88,7 +88,7 @@ func (w *world) open(ctx context.Context, s *suite, c *bug, as *account, dir str
 		"SOULCASTER_SECRET_KEY="+base64.StdEncoding.EncodeToString([]byte(rand.Text()[:24]+"01234567")), "SOULCASTER_CONFIG="+file,
 		"SOULCASTER_LAUNCHER=local", "SOULCASTER_ALLOW_LOCAL_AGENT=true", "SOULCASTER_KILO="+string(command))
 	env = append(env, s.model.settings(as.url())...)
-	if w.app, err = child.Start(child.Spec{Command: []string{s.binary, "serve"}, Env: env, Dir: home, Line: w.line}); err != nil {
+	if w.app, err = child.Start(child.Spec{Command: s.cover.starts(s.binary, "serve"), Env: env, Dir: home, Line: w.line}); err != nil {
 		w.hub.Close()
 		return err
 	}
