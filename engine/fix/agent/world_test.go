@@ -3,6 +3,7 @@ package agent
 import (
 	"bytes"
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -55,11 +56,12 @@ func TestMain(m *testing.M) {
 	os.Exit(ExitCode(err))
 }
 
-// The secrets of every world.
-const (
-	theClaim      = "claim-5dd0f3a1c2b94e77"
-	theToken      = "run-token-9a7b61f0e4d84c35"
-	theCloneToken = "ghs_16_a.b-CdEfGhIjKlMnOpQrStUvWxYz0123456789"
+// The secrets of every world, others in each process: what looks for them finds no copy
+// of this file, and no other run of these tests.
+var (
+	theClaim      = "claim-" + rand.Text()
+	theToken      = "run-token-" + rand.Text()
+	theCloneToken = "ghs_16_a.b-" + rand.Text() + rand.Text()
 )
 
 // world is an app and a git server on loopback, and a repository.
