@@ -129,3 +129,81 @@ func TestNoNotesAfterTheEnd(t *testing.T) {
 		}
 	}
 }
+
+// What was written before something else that was obeyed begins nothing when it is
+// delivered at last.
+func TestOrdersThatComeLate(t *testing.T) {
+	overtaken := func(w *world, name string, pull bool, number int, comment int64, at time.Time) {
+		t.Helper()
+		was := w.last()
+		w.comment = comment - 1
+		text, err := w.orderAt(name, pull, number, "use a", at)
+		if err != nil || !strings.Contains(text, "after your comment was written") {
+			t.Errorf("%s: %q (%v)", name, text, err)
+		}
+		w.Settle()
+		if r := w.last(); r.ID != was.ID || r.State != was.State || len(r.Rounds) != len(was.Rounds) {
+			t.Errorf("after a late %s the run is %s, in round %d", name, r.State, r.Round().N)
+		}
+	}
+	w := newWorld(t, "")
+	missed := w.Time
+	w.Pass(time.Minute)
+	w.comment = 10
+	w.say("fix")
+	w.Settle()
+	w.claim(w.want(run.Working, ""))
+	w.say("cancel")
+	w.Settle()
+	w.pass(3 * time.Minute)
+	w.want(run.Cancelled, run.ReasonCommand)
+	overtaken(w, "fix", false, 1, 5, missed)
+	overtaken(w, "retry", false, 1, 6, missed)
+	overtaken(w, "fix", false, 1, 11, missed) // after the fix, before the cancel
+	w.comment = 20
+	if text := w.say("retry"); text != "" {
+		t.Errorf("a new one: %q", text)
+	}
+
+	w = newWorld(t, "")
+	w.comment = 10
+	r := w.proposed()
+	missed = w.Time
+	w.Pass(time.Minute)
+	w.comment = 30
+	if text, err := w.order("fix", true, r.Pull.Number, "use b"); text != "" || err != nil {
+		t.Fatalf("%q %v", text, err)
+	}
+	w.Settle()
+	w.next(changed())
+	w.want(run.Proposed, "")
+	overtaken(w, "fix", true, r.Pull.Number, 25, missed)
+}
+
+// A cancel is about what went on when it was written, whoever had asked for that.
+func TestCancelOfAnotherRound(t *testing.T) {
+	w := newWorld(t, "")
+	r := w.proposed()
+	missed := w.Time
+	w.Pass(5 * time.Minute)
+	w.review(1, ann, "more")
+	w.claim(w.want(run.Working, ""))
+	w.comment = 40
+	text, err := w.orderAt("cancel", true, r.Pull.Number, "", missed)
+	if err != nil || !strings.Contains(text, "asked for after your comment") || w.last().Wish != nil {
+		t.Errorf("a cancel from before the review: %q (%v)", text, err)
+	}
+	during := w.Time
+	w.Pass(time.Minute)
+	w.hand(changed())
+	w.Settle()
+	w.want(run.Proposed, "")
+	w.Pass(time.Minute)
+	text, err = w.orderAt("cancel", true, r.Pull.Number, "", during)
+	if err != nil || !strings.Contains(text, "has ended since") || w.last().Wish != nil {
+		t.Errorf("a cancel of the round that has ended: %q (%v)", text, err)
+	}
+	if text, err = w.order("cancel", true, r.Pull.Number, ""); err != nil || text != "" || w.last().Wish == nil {
+		t.Errorf("a cancel from now: %q (%v)", text, err)
+	}
+}

@@ -20,7 +20,6 @@ const (
 	closed     = "The issue is closed. Reopen it first, if the problem is still there."
 	nothing    = "There is nothing to cancel: no run goes on."
 	cancelling = "This run is being cancelled already."
-	outdated   = "Nothing was cancelled: the run that goes on was asked for after your comment. If that one is not wanted either, say `/soulcaster cancel` again."
 	noRetry    = "There is nothing to try again: say `/soulcaster fix`."
 	merged     = "There is nothing to try again: the last run was merged. If the problem is still there, say `/soulcaster fix`."
 	noAgain    = "There is nothing to try again: the last round brought what is proposed. Say `/soulcaster fix` with words here for another one."
@@ -166,6 +165,8 @@ func (o *order) begin(ctx context.Context, words string) (run.Answer, error) {
 	switch {
 	case err != nil:
 		return run.Answer{}, err
+	case o.late(o.last):
+		return reply(overtook), nil
 	case live && o.project.Unavailable != "":
 		return reply(mayWrite(o.project, o.policy)), nil
 	case o.policy.Budget.Runs == 0:
@@ -231,9 +232,12 @@ func (o *order) cancel(ctx context.Context) (run.Answer, error) {
 		return reply(nothing), nil
 	case r.Wish != nil:
 		return reply(cancelling), nil
-	case o.Comment < r.Round().Comment: // it was delivered late; ids of comments grow
+	case o.late(r), r.Round().Comment == 0 && o.before(r.Round().Asked): // a review asked for it, or checks did
 		return reply(outdated), nil
+	case r.State == run.Proposed && r.Round().N > 1 && o.before(r.Round().Ended):
+		return reply(roundOver), nil
 	}
+	o.obey(r)
 	r.Wish = &run.Wish{Reason: run.ReasonCommand, By: o.By, At: o.time}
 	return run.Answer{Change: func(b *storage.Batch) {
 		run.Save(b, was, r)

@@ -97,7 +97,10 @@ func (o *order) round(ctx context.Context, again bool) (run.Answer, error) {
 		return run.Answer{}, fmt.Errorf("begin a round of run %s: %w", r.ID, storage.ErrConflict)
 	}
 	last := *r.Round()
-	if again && last.Commit != "" {
+	switch {
+	case o.late(r):
+		return reply(overtook), nil
+	case again && last.Commit != "":
 		return reply(noAgain), nil
 	}
 	why, err := o.mayRound(ctx, o.space, o.project, o.policy, r)

@@ -39,6 +39,7 @@ func (o *order) checks(ctx context.Context) (run.Answer, error) {
 		return run.Answer{}, fmt.Errorf("ask for branch %s: %w", r.Branch, err)
 	}
 	seen := shown(r)
+	o.obey(r)
 	a := run.Answer{Change: func(b *storage.Batch) {
 		run.Save(b, was, r)
 		work.Add(b, run.Work(r.ID))

@@ -62,8 +62,10 @@ func TestGates(t *testing.T) {
 		{"AGENTS.md", "", "instructions"}, {"src/Agents.MD", "", "instructions"}, {"- CLAUDE.md", "", "instructions"}, {".github/copilot-instructions.md", "", "instructions"},
 		{".github/instructions/x.instructions.md", "", "instructions"}, {"src/agents.go", "", ""}, {"docs/about-agents.md", "", ""},
 		{".circleci/config.yml", "", "workflow"}, {"Jenkinsfile", "", "workflow"}, {".gitlab-ci.yml", "", "workflow"}, {"azure-pipelines.yml", "", "workflow"},
-		{"lib/Jenkinsfile", "", ""},
-		{"action.yml", "", "workflow"}, {".github/dependabot.yml", "", "workflow"}, {"lib/action.yml", "", ""},
+		{"ci/Jenkinsfile", "", "workflow"}, {"Jenkinsfile.release", "", "workflow"}, {"lib/netlify.toml", "", ""}, {"netlify.toml", "", "workflow"},
+		{"src/CONTEXT.md", "", "instructions"}, {"lefthook-local.toml", "", "machine"}, {".gitpod.yml", "", "machine"}, {"lib/lefthook", "", ""},
+		{"config\ufe0e.go", "", "path"}, {"con\u034ffig.go", "", "path"}, {"a\u3164b", "", "path"}, {"\u115fx", "", "path"},
+		{"action.yml", "", "workflow"}, {".github/dependabot.yml", "", "workflow"}, {"actions/deploy/action.yml", "", "workflow"},
 
 		{".github/workflows/ci.yml", "", "workflow"}, {".GitHub/Workflows/ci.yml", "", "workflow"}, {".github/actions/x/action.yml", "", "workflow"},
 		{"- .github/workflows/ci.yml", "", "workflow"}, {"120000 .github/workflows", "x", "workflow"}, {"120000 .github", "x", "workflow"},

@@ -96,10 +96,12 @@ func (p *Publisher) Redact(ctx context.Context, said string) string {
 	return p.scanner.redact(ctx, said)
 }
 
-// proposal is a change as people are told of it.
+// proposal is a change as people are told of it. The container's word for what was run
+// does not count: only the repository's own command does.
 func (p *Publisher) proposal(ctx context.Context, c Change, files []tell.File) tell.Proposal {
+	ran := slices.DeleteFunc(slices.Clone(c.Result.Tests), func(t brief.Test) bool { return c.Fix.Test == "" || t.Command != c.Fix.Test })
 	return tell.Proposal{
-		Run: c.Run, Title: p.scanner.redact(ctx, c.Title), Said: p.Redact(ctx, c.Result.Said), Ending: c.Result.Ending, Test: c.Fix.Test, Tests: c.Result.Tests,
+		Run: c.Run, Title: p.scanner.redact(ctx, c.Title), Said: p.Redact(ctx, c.Result.Said), Ending: c.Result.Ending, Test: c.Fix.Test, Tests: ran,
 		Files: files, Usage: c.Usage, Asked: c.Asked, Words: c.Words, Held: c.Fix.Checks != policy.Run, Rounds: c.Fix.Rounds,
 	}
 }

@@ -29,7 +29,7 @@ func badPath(p string) string {
 		return "a path that is not relative, or holds a backslash"
 	}
 	for _, r := range p {
-		if unicode.IsControl(r) || !unicode.IsGraphic(r) {
+		if unicode.IsControl(r) || !unicode.IsGraphic(r) || unicode.In(r, unicode.Other_Default_Ignorable_Code_Point, unicode.Variation_Selector) {
 			return "a path with characters that are not seen"
 		}
 	}
@@ -90,6 +90,9 @@ func fold(p string) string {
 	}
 	return norm.NFD.String(cases.Fold().String(norm.NFD.String(p)))
 }
+
+// lower is a path in lower case, with accents in the characters that they belong to.
+func lower(p string) string { return norm.NFC.String(strings.ToLower(norm.NFC.String(p))) }
 
 // badLink says why the target of a symbolic link at p is not taken, "" if it is. Steps
 // up come first in it: behind a name, which may be a link itself, nobody knows from

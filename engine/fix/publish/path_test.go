@@ -64,8 +64,13 @@ func TestFold(t *testing.T) {
 			t.Errorf("%+q may be changed", p)
 		}
 	}
-	if readPatterns([]string{"!caf\u00e9/**"}).refuse("CAFE\u0301/x") == "" {
-		t.Error("a pattern does not exclude what is written in another form")
+	for pattern, p := range map[string]string{
+		"!caf\u00e9/**": "CAFE\u0301/x", "!caf?/**": "caf\u00e9/x", "!caf[\u00e9\u00e8]/**": "cafe\u0301/x", "!r?sum?.md": "RE\u0301SUME\u0301.md",
+		"!??/**": "\ud55c\uad6d/x", "!stra?e/**": "stra\u00dfe/x", "!STRASSE": "stra\u00dfe",
+	} {
+		if readPatterns([]string{pattern}).refuse(p) == "" {
+			t.Errorf("%+q does not exclude %+q", pattern, p)
+		}
 	}
 }
 

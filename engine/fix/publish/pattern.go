@@ -11,16 +11,14 @@ import (
 // stands at the top of the package.
 type patterns struct {
 	allow, deny []string
-	broken      bool // one cannot be read: then nothing is let through
+	plain       []string // deny, in lower case alone: folding makes two characters of some, which ? and [] count
+	broken      bool     // one cannot be read: then nothing is let through
 }
 
 func readPatterns(list []string) patterns {
 	var p patterns
 	for _, s := range list {
 		s, deny := strings.CutPrefix(strings.TrimSpace(s), "!")
-		if deny {
-			s = fold(s)
-		}
 		s = strings.TrimSuffix(strings.TrimPrefix(s, "./"), "/")
 		anchored := strings.Contains(s, "/")
 		s = strings.TrimPrefix(s, "/")
@@ -32,7 +30,7 @@ func readPatterns(list []string) patterns {
 			s = "**/" + s
 		}
 		if deny {
-			p.deny = append(p.deny, s)
+			p.deny, p.plain = append(p.deny, fold(s)), append(p.plain, lower(s))
 		} else {
 			p.allow = append(p.allow, s)
 		}
@@ -45,7 +43,7 @@ func (p patterns) refuse(name string) string {
 	switch {
 	case p.broken:
 		return "a pattern in fix.paths cannot be read, so nothing is let through"
-	case matchAny(p.deny, fold(name)):
+	case matchAny(p.deny, fold(name)), matchAny(p.plain, lower(name)):
 		return "fix.paths excludes it"
 	case len(p.allow) > 0 && !matchAny(p.allow, name):
 		return "it is not among fix.paths"

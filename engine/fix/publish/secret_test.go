@@ -10,6 +10,8 @@ import (
 	"github.com/zricethezav/gitleaks/v8/report"
 
 	"github.com/soulcaster/soulcaster/engine/fix/brief"
+	"github.com/soulcaster/soulcaster/engine/fix/run"
+	"github.com/soulcaster/soulcaster/engine/fix/tell"
 )
 
 // However much looks like a secret, each text is scanned once.
@@ -69,6 +71,26 @@ func TestPathsWithSecretsAreNotRepeated(t *testing.T) {
 	for _, r := range g.refusals {
 		if r.Path != hiddenPath || strings.Contains(r.Why, "ghp") {
 			t.Errorf("told: %+v", r)
+		}
+	}
+}
+
+// The container's word for what it ran is not repeated: it could be anything.
+func TestCommandsOfTheContainerAreNotRepeated(t *testing.T) {
+	s, err := newScanner()
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := &Publisher{scanner: s}
+	secret := "ghp_" + strings.Repeat("a1B2", 9)
+	c := Change{Run: &run.Run{ID: "abc", Issue: 3, By: "ann", Rounds: []run.Round{{N: 1}}}, Title: "x", Result: &brief.Result{Said: "see " + secret, Tests: []brief.Test{
+		{When: "before", Command: "make test", Exit: 1}, {When: "after", Command: "make test # " + secret}, {When: "after", Command: "make test"},
+	}}}
+	for test, want := range map[string]string{"": "names no command", "make test": "| after the change | passed |", "make check": "were not run"} {
+		c.Fix.Test = test
+		body := tell.PullBody(p.proposal(t.Context(), c, nil))
+		if strings.Contains(body, "ghp_") || !strings.Contains(body, want) {
+			t.Errorf("with %q: %s", test, body)
 		}
 	}
 }

@@ -115,6 +115,7 @@ type Run struct {
 	Attempt  *Attempt  `json:"attempt,omitempty"` // the present or last one
 	Again    time.Time `json:"again,omitzero"`    // Launching: not before
 	Wish     *Wish     `json:"wish,omitempty"`    // that it end
+	Ordered  int64     `json:"ordered,omitempty"` // the newest comment that was obeyed, but for those that asked for a round
 	Place    int       `json:"place,omitempty"`   // Queued: in the queue, from 1
 	Waits    string    `json:"waits,omitempty"`   // Queued: for what, in words
 	Status   int64     `json:"status,omitempty"`  // id of the status comment

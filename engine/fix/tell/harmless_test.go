@@ -42,6 +42,7 @@ func hostile(tb testing.TB) (texts []string) {
 		texts = append(texts, s)
 	}
 	return append(texts,
+		"***NO_CI*** and [skip netlify] [netlify skip] [skip render]", "Release-As: 9.0.0", "BREAKING CHANGE: all", "BREAKING-CHANGE: all",
 		"[skip ci]", "[CI SKIP] and [no ci] [skip actions] [actions skip]", "`[skip ci]`", "```\n[skip ci]\nskip-checks: true\n```", "skip-checks: true", "x\n\n\nskip-checks:true",
 		"Co-authored-by: octocat <octocat@github.com>", "## What was wrong\n@octocat", "## What I changed and why\n```\n## What I could not verify\n@octocat",
 		"# `@octocat`\n`a`@octocat `b`#1 `c", "`fixes #1`, `closes acme/web#2` for `@octocat`", "```go\n// Fixes GH-1: ask @octocat, see https://github.com/acme/web/issues/1\n```", "```\n"+strings.Repeat("@a", 6000)+"\n```", "- `x` fixes #1\n> `y`@octocat\n1. /soulcaster fix\n- /soulcaster checks", "`a`/soulcaster fix", "a `` ` `` b ``` c", "~~~\n@octocat\n~~~~\n@octocat",
@@ -107,7 +108,7 @@ var inMessage = regexp.MustCompile(`[@＠﹫][\pL\pN_]|(?i)[#＃﹟]\pN|gh-\pN|g
 
 var (
 	commands   = regexp.MustCompile(`(?m)^[ \t>*+-]*/[A-Za-z][\w-]*(\s|$)`)
-	directives = regexp.MustCompile(`(?i)\[(skip ci|ci skip|no ci|skip actions|actions skip)\]|skip-checks|request-checks|co-authored-by`)
+	directives = regexp.MustCompile(`(?i)\[(skip ci|ci skip|no ci|skip actions|actions skip|skip netlify|netlify skip|skip render)\]|\*\*\*no_ci|skip-checks|request-checks|co-authored-by|release-as|breaking[- ]change`)
 )
 
 func check(tb testing.TB, s string) {

@@ -187,16 +187,17 @@ func (w *writer) block(s string) {
 	w.gap, w.list = true, false
 }
 
-// still takes the force out of what GitHub looks for in the message of a commit, into
-// which titles and descriptions are copied by squash merges: directives that keep
-// workflows from running, and trailers that credit people.
+// still takes the force out of what GitHub, and what else builds and releases, looks
+// for in the message of a commit, into which titles and descriptions are copied by squash
+// merges: directives that keep workflows from running, and trailers that credit people or
+// name releases.
 // https://docs.github.com/en/actions/managing-workflow-runs/skipping-workflow-runs
 func still(s string) string {
-	s = directive.ReplaceAllString(s, "[\u200b$1]")
-	return trailer.ReplaceAllString(s, "$1\u200b-$2")
+	s = directive.ReplaceAllString(s, "$1\u200b$2")
+	return trailer.ReplaceAllString(s, "$1\u200b$2")
 }
 
 var (
-	directive = regexp.MustCompile(`(?i)\[(skip ci|ci skip|no ci|skip actions|actions skip)\]`)
-	trailer   = regexp.MustCompile(`(?i)(skip|request|co)-(checks|authored-by)`)
+	directive = regexp.MustCompile(`(?i)(\[|\*\*\*)((?:[a-z]+ )?(?:skip|no)[ _](?:ci|[a-z]+)\b|[a-z]+ skip\])`)
+	trailer   = regexp.MustCompile(`(?i)(skip|request|co|release|breaking)([- ](?:checks|authored-by|as|change))`)
 )
