@@ -50,6 +50,7 @@ func (o *order) decided(ctx context.Context, answer run.Answer) error {
 	b.RequireEntry(o.entry)
 	o.comment.Decided = answer.Reply
 	b.SetJSON(o.entry.Key, o.comment)
+	b.Delete(turnKey(o.comment))
 	answer.Change(&b)
 	if err := o.space.Apply(ctx, &b); err != nil {
 		return fmt.Errorf("carry out command %s: %w", o.id(), err)

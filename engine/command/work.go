@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -21,8 +22,14 @@ import (
 
 // Keys in a project's space:
 //
-//	command/<comment id>   Comment: a comment that may be a command
-const commentPrefix = "command/"
+//	command/<comment id>                  Comment: a comment that may be a command
+//	command-turn/<author>/<comment id>    waiting: that it is still to be carried out
+//	command-crowd                         crowd: answers of an hour
+const (
+	commentPrefix = "command/"
+	turnPrefix    = "command-turn/"
+	crowdKey      = "command-crowd"
+)
 
 // Comment is what a delivery says of a comment whose first line is meant for us.
 type Comment struct {
@@ -34,6 +41,7 @@ type Comment struct {
 	Rest      string    `json:"rest,omitempty"` // what stands below, at most MaxText runes
 	URL       string    `json:"url"`
 	CreatedAt time.Time `json:"created_at"`
+	Taken     time.Time `json:"taken"` // when the app was told
 	RequestID string    `json:"request_id"`
 
 	// Decided is the answer to what was carried out already: it is still to be
@@ -52,13 +60,26 @@ const (
 func Add(b *storage.Batch, c Comment) {
 	key := fmt.Sprintf("%s%d", commentPrefix, c.ID)
 	b.SetJSON(key, c)
+	b.SetJSON(turnKey(c), waiting{Number: c.Number, Since: c.Taken})
 	work.Add(b, key)
+}
+
+// waiting is a command that is not carried out yet.
+type waiting struct {
+	Number int       `json:"number"`
+	Since  time.Time `json:"since"`
+}
+
+// turnKey puts the commands of one author in the order in which they were written.
+func turnKey(c Comment) string {
+	return fmt.Sprintf("%s%s/%020d", turnPrefix, strings.ToLower(c.Author), c.ID)
 }
 
 // Host is what a command needs of GitHub.
 type Host interface {
 	issue.Comments
 	React(ctx context.Context, at github.At, comment int64, content string) error
+	GetComment(ctx context.Context, at github.At, id int64) (github.Comment, error)
 	Permission(ctx context.Context, at github.At, login string) (github.Permission, error)
 }
 
@@ -95,8 +116,12 @@ type order struct {
 // the app could answer is no longer meant.
 const maxAge = 24 * time.Hour
 
-// Handle is the handler of the work of one comment: react, ask what its author
-// may do, do it, answer. Every step can be done twice.
+// settled is how old a comment is that is looked for before it is obeyed: who deletes
+// it has thought better of it.
+const settled = time.Minute
+
+// Handle is the handler of the work of one comment: ask what its author may do, react,
+// do it, answer. Every step can be done twice.
 func (w *Worker) Handle(ctx context.Context, it work.Item) (time.Time, error) {
 	entries, err := it.Space.Get(ctx, it.Key)
 	if err != nil {
@@ -141,15 +166,22 @@ func (o *order) carryOut(ctx context.Context) error {
 	if result.Kind == Ignore || o.now().Sub(o.comment.CreatedAt) > maxAge {
 		return o.done(ctx, nil)
 	}
-	if err := o.react(ctx); err != nil {
-		return err
-	}
-	if before, err := o.before(ctx); err != nil || before {
-		return cmp.Or(err, errTurn)
+	if o.now().Sub(o.comment.CreatedAt) > settled && o.live {
+		if _, err := o.host.GetComment(ctx, o.at, o.comment.ID); err != nil {
+			return fmt.Errorf("look for comment %d: %w", o.comment.ID, err)
+		}
 	}
 	var err error
 	if o.may, err = o.host.Permission(ctx, o.at, o.comment.Author); err != nil {
 		return fmt.Errorf("ask what %s may do: %w", o.comment.Author, err)
+	}
+	if o.may >= github.Write { // a crowd must not take the turns at GitHub of those
+		if err := o.react(ctx); err != nil {
+			return err
+		}
+		if before, err := o.before(ctx); err != nil || before {
+			return cmp.Or(err, errTurn)
+		}
 	}
 	switch {
 	case o.may < github.Read:
@@ -180,32 +212,34 @@ func (o *order) carryOut(ctx context.Context) error {
 	return o.ask(ctx, command, cluster)
 }
 
-// Commands on one issue are carried out in the order of their comments, as far as
-// they have arrived. An earlier one that cannot be carried out holds the later ones up
-// for patience, counted from the later one's writing.
+// What somebody orders on one issue is carried out in the order of their comments, as
+// far as they have arrived. One that cannot be carried out holds up those behind it for
+// patience. Nobody holds up anybody else.
 const (
 	turn     = 2 * time.Second // between two looks whether it is its turn
 	patience = 10 * time.Minute
+	maxTurns = 100 // of one author that are looked at
 )
 
 var errTurn = errors.New("an earlier command on the issue is not carried out yet")
 
-// before reports whether a command that was written before on the same issue, or the
-// same pull request, is still to be carried out.
+// before reports whether a command that its author wrote before, on the same issue or
+// the same pull request, is still to be carried out.
 func (o *order) before(ctx context.Context) (bool, error) {
-	if o.now().Sub(o.comment.CreatedAt) > patience {
-		return false, nil
-	}
-	entries, err := o.space.Scan(ctx, commentPrefix, "", storage.MaxOps)
+	own := turnKey(o.comment)
+	entries, err := o.space.Scan(ctx, own[:strings.LastIndexByte(own, '/')+1], "", maxTurns)
 	if err != nil {
 		return false, fmt.Errorf("list commands: %w", err)
 	}
 	for _, e := range entries {
-		var other Comment
-		if err := storage.GetJSON(e, &other); err != nil {
-			continue // its own work says what is wrong with it
+		if e.Key >= own {
+			break
 		}
-		if other.Number == o.comment.Number && other.ID < o.comment.ID && other.Decided == "" {
+		var other waiting
+		if err := storage.GetJSON(e, &other); err != nil {
+			return false, err
+		}
+		if other.Number == o.comment.Number && o.now().Sub(other.Since) < patience {
 			return true, nil
 		}
 	}
@@ -215,17 +249,41 @@ func (o *order) before(ctx context.Context) (bool, error) {
 // maxAnswers is how many commands on one issue are answered in an hour: whoever
 // may read a public repository can ask, and answers are notifications. Those who
 // may write are answered after that still, so that nobody else can keep them from
-// it. What they order is carried out, answered or not.
+// it. What they order is carried out, answered or not. On all issues of a repository
+// together, those who may not write are answered maxCrowd times in an hour.
 const (
 	maxAnswers        = 20
 	maxAnswersToWrite = 60
+	maxCrowd          = 60
 )
 
-// chatty reports whether this issue had its answers for the hour.
+// crowd is how many of those who may not write were answered in an hour.
+type crowd struct {
+	Hour    time.Time `json:"hour"`
+	Answers int       `json:"answers"`
+}
+
+// crowded returns how many of them were answered in this hour.
+func (o *order) crowded(ctx context.Context) (crowd, error) {
+	entries, err := o.space.Get(ctx, crowdKey)
+	if err != nil {
+		return crowd{}, fmt.Errorf("read %s: %w", crowdKey, err)
+	}
+	var c crowd
+	err = storage.GetJSON(entries[0], &c)
+	if hour := o.now().UTC().Truncate(time.Hour); !c.Hour.Equal(hour) {
+		c = crowd{Hour: hour}
+	}
+	return c, err
+}
+
+// chatty reports whether this issue, or a crowd, had its answers for the hour.
 func (o *order) chatty(ctx context.Context) bool {
 	most := maxAnswers
 	if o.may >= github.Write {
 		most = maxAnswersToWrite
+	} else if c, err := o.crowded(ctx); err == nil && c.Answers >= maxCrowd {
+		return true
 	}
 	entries, err := o.log.List(ctx, o.space, o.subject(), "", 8*most)
 	if err != nil {
@@ -280,7 +338,15 @@ func (o *order) answer(ctx context.Context, text string) error {
 	if err != nil {
 		return err
 	}
-	return o.done(ctx, nil)
+	if o.may >= github.Write {
+		return o.done(ctx, nil)
+	}
+	c, err := o.crowded(ctx)
+	if err != nil {
+		return err
+	}
+	c.Answers++
+	return o.done(ctx, func(b *storage.Batch) { b.SetJSON(crowdKey, c) })
 }
 
 // done forgets the comment, with whatever else is to happen in the same batch.
@@ -288,6 +354,7 @@ func (o *order) done(ctx context.Context, also func(*storage.Batch)) error {
 	var b storage.Batch
 	b.RequireEntry(o.entry)
 	b.Delete(o.entry.Key)
+	b.Delete(turnKey(o.comment))
 	if also != nil {
 		also(&b)
 	}

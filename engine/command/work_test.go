@@ -48,7 +48,7 @@ func report(w *enginetest.World, author, title string) {
 func say(w *enginetest.World, id int64, author, line string) {
 	w.T.Helper()
 	var b storage.Batch
-	command.Add(&b, command.Comment{ID: id, Number: 1, Author: author, Line: line, CreatedAt: w.Time, RequestID: "r1"})
+	command.Add(&b, command.Comment{ID: id, Number: 1, Author: author, Line: line, CreatedAt: w.Time, Taken: w.Time, RequestID: "r1"})
 	if err := w.Space(repo).Apply(w.T.Context(), &b); err != nil {
 		w.T.Fatal(err)
 	}
@@ -61,11 +61,11 @@ func TestWhoIsAnsweredWhat(t *testing.T) {
 		seen         bool
 	}{
 		{"maintainer", "/soulcaster status", "Issue #1", true},
-		{"reader", "/soulcaster status", "1 person", true},
-		{"reader", "/soulcaster help", "`/soulcaster undo`", true},
-		{"reader", "/soulcaster undo", "needs write permission", true},
-		{"reader", "/soulcaster stauts", "Did you mean `/soulcaster status`", true},
-		{"stranger", "/soulcaster status", "", true},
+		{"reader", "/soulcaster status", "1 person", false},
+		{"reader", "/soulcaster help", "`/soulcaster undo`", false},
+		{"reader", "/soulcaster undo", "needs write permission", false},
+		{"reader", "/soulcaster stauts", "Did you mean `/soulcaster status`", false},
+		{"stranger", "/soulcaster status", "", false},
 		{"maintainer", "> /soulcaster undo", "", false},
 	} {
 		w := world(t)
@@ -124,15 +124,58 @@ func TestCommandsKeepTheirOrder(t *testing.T) {
 	say(w, 101, "maintainer", "/soulcaster help")
 	w.Settle()
 	w.GitHub.Fault = nil
-	say(w, 102, "reader", "/soulcaster help")
+	say(w, 102, "maintainer", "/soulcaster help")
+	say(w, 103, "reader", "/soulcaster help")
+	w.GitHub.Allow("colleague", github.Write)
+	say(w, 104, "colleague", "/soulcaster help")
 	w.Settle()
-	if n := len(w.GitHub.Comments(7, 1)); n != 2 || !slices.Contains(w.GitHub.Reactions(7, 102), "eyes") {
-		t.Errorf("%d answers, %v: the later command is to be seen, and to wait", n, w.GitHub.Reactions(7, 102))
+	if n := len(w.GitHub.Comments(7, 1)); n != 4 || !slices.Contains(w.GitHub.Reactions(7, 102), "eyes") {
+		t.Errorf("%d answers, %v: the later command is to be seen, and to wait, and nobody else's", n, w.GitHub.Reactions(7, 102))
 	}
 	w.Pass(11 * time.Minute)
 	w.Settle()
-	if n := len(w.GitHub.Comments(7, 1)); n != 3 {
+	if n := len(w.GitHub.Comments(7, 1)); n != 5 {
 		t.Errorf("%d answers: the later command waits for ever", n)
+	}
+	if left, err := w.Space(repo).Scan(t.Context(), "command-turn/", "", 10); err != nil || len(left) != 1 {
+		t.Errorf("%d turns are kept (%v), want that of the one that waits", len(left), err)
+	}
+}
+
+// Who deletes a comment before it was obeyed has thought better of it.
+func TestDeletedCommandsAreNotObeyed(t *testing.T) {
+	w := world(t)
+	say(w, 99, "maintainer", "/soulcaster undo")
+	w.GitHub.Delete(99)
+	w.Pass(2 * time.Minute)
+	w.Settle()
+	if s := w.GitHub.Issues(7)[0].State; s != "open" || len(w.GitHub.Reactions(7, 99)) != 0 {
+		t.Errorf("the issue is %s, reactions %v", s, w.GitHub.Reactions(7, 99))
+	}
+}
+
+// A crowd of those who may not write is answered a while, on all issues together, and
+// costs those who may nothing.
+func TestACrowdTakesNoTurns(t *testing.T) {
+	w := world(t)
+	for n := range 10 {
+		for i := range 15 {
+			var b storage.Batch
+			command.Add(&b, command.Comment{ID: int64(1000 + 100*n + i), Number: 1 + n, Author: "reader", Line: "/soulcaster fix", CreatedAt: w.Time, Taken: w.Time})
+			if err := w.Space(repo).Apply(t.Context(), &b); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if n > 0 {
+			if _, err := w.GitHub.CreateIssue(t.Context(), github.At{Installation: enginetest.Installation, Repo: project.Repo{ID: 7, Owner: "acme", Name: "web"}}, github.NewIssue{Title: "x"}); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	before := len(w.GitHub.Writes())
+	w.Settle()
+	if n := len(w.GitHub.Writes()) - before; n != 60 {
+		t.Errorf("150 comments of a crowd cost %d writes, want 60", n)
 	}
 }
 

@@ -29,6 +29,7 @@ type GitHub struct {
 	gone        map[int64]bool
 	proposals   map[int64]*proposals // by repository
 	nextComment int64
+	deleted     map[int64]bool // comments of people
 	writes      []string
 }
 
@@ -356,6 +357,29 @@ func (g *GitHub) OwnCommentsSince(_ context.Context, at github.At, number int, s
 		}
 	}
 	return own, nil
+}
+
+// GetComment finds every comment of a person's but those that were deleted.
+func (g *GitHub) GetComment(_ context.Context, at github.At, id int64) (github.Comment, error) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if _, err := g.at(at); err != nil {
+		return github.Comment{}, err
+	}
+	if g.deleted[id] {
+		return github.Comment{}, github.ErrNotFound
+	}
+	return github.Comment{ID: id}, nil
+}
+
+// Delete has a person delete their comment.
+func (g *GitHub) Delete(id int64) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.deleted == nil {
+		g.deleted = make(map[int64]bool)
+	}
+	g.deleted[id] = true
 }
 
 // React puts a reaction on a comment.

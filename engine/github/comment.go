@@ -43,6 +43,16 @@ func (a *App) CreateComment(ctx context.Context, at At, number int, body string)
 	return comment, nil
 }
 
+// GetComment reads a comment. ErrNotFound or ErrGone if it is not there.
+func (a *App) GetComment(ctx context.Context, at At, id int64) (comment Comment, err error) {
+	err = a.read(ctx, at, fmt.Sprintf("read comment %d in %s", id, at.Repo), func(c *github.Client) (*github.Response, error) {
+		found, resp, err := c.Issues.GetComment(ctx, at.Repo.Owner, at.Repo.Name, id)
+		comment = aComment(found)
+		return resp, err
+	})
+	return comment, err
+}
+
 // EditComment replaces the body of a comment. ErrNotKept as for [App.Revise].
 func (a *App) EditComment(ctx context.Context, at At, id int64, body string) (comment Comment, err error) {
 	what := fmt.Sprintf("edit comment %d in %s", id, at.Repo)

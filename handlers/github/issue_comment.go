@@ -74,6 +74,7 @@ func (h *issueComment) Handle(ctx context.Context, event, id string, payload []b
 				Rest:      rest,
 				URL:       c.URL,
 				CreatedAt: c.CreatedAt,
+				Taken:     h.now().UTC(),
 				RequestID: handlers.RequestID(ctx),
 			})
 		})
