@@ -149,6 +149,7 @@ func TestUndo(t *testing.T) {
 		first := w.github.issue(repo, number).Body
 		w.sentry("acme-sentry", "error", crash.created(eventID(2), object{"release": "shop@2.0.0"}))
 		w.shows(repo, number, "shop@2.0.0")
+		w.shows(repo, number, "2 times") // else that is news, after the undo
 
 		w.github.say(maintainer, repo, number, "/soulcaster undo")
 		w.replies(repo, number, 1)

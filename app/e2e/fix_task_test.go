@@ -144,6 +144,14 @@ func TestFixGoesSilent(t *testing.T) {
 	w.once(number, 1, 1, 0, 0)
 }
 
+// other is a text that differs from s in its first character.
+func other(s string) string {
+	if s[0] == 'x' {
+		return "y" + s[1:]
+	}
+	return "x" + s[1:]
+}
+
 // TestFixTokens: what a container was given is good for one task while it works, and
 // for nothing afterwards.
 func TestFixTokens(t *testing.T) {
@@ -177,7 +185,7 @@ func TestFixTokens(t *testing.T) {
 	}{
 		{"the claim again, by the same task", "POST", "/agent/claim", "", got.body, http.StatusConflict},
 		{"the claim by another task", "POST", "/agent/claim", "", object{"run": got.Run, "claim": got.Claim, "task": strings.Replace(got.Task, "1", "2", 1)}, http.StatusConflict},
-		{"another claim", "POST", "/agent/claim", "", object{"run": got.Run, "claim": "x" + got.Claim[1:], "task": got.Task}, http.StatusNotFound},
+		{"another claim", "POST", "/agent/claim", "", object{"run": got.Run, "claim": other(got.Claim), "task": got.Task}, http.StatusNotFound},
 		{"the claim as a token", "POST", home + "/heartbeat", got.Claim, beat, http.StatusNotFound},
 		{"no token", "POST", home + "/v1/chat/completions", "", chat, http.StatusUnauthorized},
 		{"the token for another run", "POST", "/agent/runs/abcdefgh12345678/v1/chat/completions", got.Token, chat, http.StatusNotFound},
