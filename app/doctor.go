@@ -51,15 +51,12 @@ func doctor(ctx context.Context, e *environment, args []string) error {
 	}
 
 	cfg, err := config.Load(e.env)
-	tell(finding{what: "settings", err: err, todo: "docs/configuration.md explains each"})
-	if err == nil {
-		tell(checkStore(ctx, cfg))
-		tell(checkModel(ctx, cfg))
-		for _, f := range checkAgent(ctx, cfg) {
-			tell(f)
+	if err == nil && cfg.GitHub.State == config.GitHubNone {
+		if with := registered(ctx, e, cfg); with != nil {
+			cfg = with
 		}
 	}
-	for _, f := range checkGitHub(ctx, cfg) {
+	for _, f := range checkAll(ctx, cfg, err, true) {
 		tell(f)
 	}
 	for _, w := range cfg.Warnings {
@@ -69,6 +66,45 @@ func doctor(ctx context.Context, e *environment, args []string) error {
 		return fmt.Errorf("failed checks: %d", failed)
 	}
 	return nil
+}
+
+// checkAll makes every check. err is what is wrong with the settings; the store is
+// looked at if it is to be.
+func checkAll(ctx context.Context, cfg *config.Config, err error, store bool) []finding {
+	found := []finding{{what: "settings", err: err, todo: "docs/configuration.md explains each"}}
+	if err == nil {
+		if store {
+			found = append(found, checkStore(ctx, cfg))
+		}
+		found = append(found, checkModel(ctx, cfg))
+		found = append(found, checkAgent(ctx, cfg)...)
+	}
+	return append(found, checkGitHub(ctx, cfg)...)
+}
+
+// registered returns the settings with the App that was registered on the set-up page,
+// nil if there is none, or none that can be read now.
+func registered(ctx context.Context, e *environment, cfg *config.Config) *config.Config {
+	ctx, cancel := context.WithTimeout(ctx, doctorTimeout)
+	defer cancel()
+	db, _, _, err := openStore(ctx, cfg)
+	if err != nil {
+		return nil // the check of the store says why
+	}
+	defer db.Close()
+	kept, err := places(ctx, cfg, db)
+	if err != nil {
+		return nil
+	}
+	a, known, err := kept.Load(ctx)
+	if err != nil || !known {
+		return nil
+	}
+	with, err := withApp(e, a)
+	if err != nil {
+		return nil
+	}
+	return with
 }
 
 // checkStore opens the store as the server would, and the keys in it. A bolt file
@@ -130,7 +166,7 @@ func checkGitHub(ctx context.Context, cfg *config.Config) []finding {
 	defer cancel()
 	switch cfg.GitHub.State {
 	case config.GitHubNone:
-		return []finding{{what: "GitHub App", err: errors.New("none is set up"), todo: "the README says how; without one, only serve --preview and demo work"}}
+		return []finding{{what: "GitHub App", err: errors.New("none is set up"), todo: "start the server: it serves a page on which one is registered. One that was registered there is known to the server that holds the store; without any, only serve --preview and demo work"}}
 	case config.GitHubBroken:
 		return []finding{{what: "GitHub App", err: cfg.GitHub.Err()}}
 	}

@@ -58,6 +58,7 @@ type mode struct {
 	preview bool              // nothing is written to GitHub
 	sample  *sampleRepository // preview, with sample feedback: the demo
 	address string            // at which an agent on this machine reaches the app
+	setup   http.Handler      // goes on telling who has registered the App how things are; may be nil
 }
 
 // openStore opens the store that the settings name, and says whether it belongs
@@ -220,6 +221,10 @@ func assemble(ctx context.Context, cfg *config.Config, db storage.DB, bell stora
 		return nil, err
 	}
 	pages.Register(mux)
+	if m.setup != nil {
+		mux.Handle("/setup", m.setup)
+		mux.Handle("/setup/", m.setup)
+	}
 	health(mux, db, queue)
 
 	for _, in := range cfg.Installations {

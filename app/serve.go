@@ -14,8 +14,7 @@ import (
 
 	"github.com/soulcaster/soulcaster/config"
 	"github.com/soulcaster/soulcaster/engine/github"
-	"github.com/soulcaster/soulcaster/handlers"
-	"github.com/soulcaster/soulcaster/handlers/web"
+	"github.com/soulcaster/soulcaster/engine/storage"
 )
 
 // serve receives feedback and works until it is told to stop.
@@ -39,42 +38,65 @@ func serve(ctx context.Context, e *environment, args []string) error {
 	for _, w := range cfg.Warnings {
 		log.Warn().Msg(w)
 	}
-	if *preview {
-		return runApp(ctx, cfg, nil, mode{preview: true}, log)
-	}
-	if cfg.GitHub.State == config.GitHubNone {
-		return serveSetup(ctx, cfg, log)
-	}
-	host, err := connect(ctx, cfg, log)
+	g, err := open(ctx, cfg)
 	if err != nil {
 		return err
 	}
-	return runApp(ctx, cfg, host, mode{}, log)
+	defer g.close()
+	m := mode{preview: *preview, address: visible("", g.front.Addr())}
+	var host *github.App
+	if !m.preview {
+		if cfg.GitHub.State == config.GitHubNone {
+			if cfg, m.setup, err = register(ctx, e, cfg, g, log); err != nil || ctx.Err() != nil {
+				return err
+			}
+		}
+		if host, err = connect(ctx, cfg, log); err != nil {
+			return err
+		}
+	}
+	app, err := assemble(ctx, cfg, g.db, g.bell, g.exclusive, host, m, log)
+	if err != nil {
+		return err
+	}
+	return app.run(ctx, g.front, g.back, log)
 }
 
-// runApp opens the store, puts the app together and runs it.
-func runApp(ctx context.Context, cfg *config.Config, host *github.App, m mode, log zerolog.Logger) error {
-	listener, err := net.Listen("tcp", cfg.Addr)
-	if err != nil {
-		return fmt.Errorf("listen on SOULCASTER_ADDR: %w", err)
+// ground is what the app stands on: its ports and its store.
+type ground struct {
+	front, back net.Listener // back is for metrics
+	db          storage.DB
+	bell        storage.Bell
+	exclusive   bool // the store is this process's alone
+}
+
+func open(ctx context.Context, cfg *config.Config) (g *ground, err error) {
+	g = new(ground)
+	defer func() {
+		if err != nil {
+			g.close()
+		}
+	}()
+	if g.front, err = net.Listen("tcp", cfg.Addr); err != nil {
+		return nil, fmt.Errorf("listen on SOULCASTER_ADDR: %w", err)
 	}
-	defer listener.Close()
-	metricsListener, err := net.Listen("tcp", cfg.MetricsAddr)
-	if err != nil {
-		return fmt.Errorf("listen on SOULCASTER_METRICS_ADDR: %w", err)
+	if g.back, err = net.Listen("tcp", cfg.MetricsAddr); err != nil {
+		return nil, fmt.Errorf("listen on SOULCASTER_METRICS_ADDR: %w", err)
 	}
-	defer metricsListener.Close()
-	db, bell, exclusive, err := openStore(ctx, cfg)
-	if err != nil {
-		return err
+	g.db, g.bell, g.exclusive, err = openStore(ctx, cfg)
+	return g, err
+}
+
+// close gives up what was opened. A server that served a port has closed it already.
+func (g *ground) close() {
+	for _, l := range []net.Listener{g.front, g.back} {
+		if l != nil {
+			l.Close()
+		}
 	}
-	defer db.Close()
-	m.address = visible("", listener.Addr())
-	app, err := assemble(ctx, cfg, db, bell, exclusive, host, m, log)
-	if err != nil {
-		return err
+	if g.db != nil {
+		g.db.Close()
 	}
-	return app.run(ctx, listener, metricsListener, log)
 }
 
 // How long the end may take: requests under way are answered, then work under way
@@ -174,29 +196,6 @@ type warnings struct{ log zerolog.Logger }
 func (w warnings) Write(line []byte) (int, error) {
 	w.log.Warn().Msg(strings.TrimSpace(string(line)))
 	return len(line), nil
-}
-
-// serveSetup serves the page that says how to set the app up, for who brings the
-// token from the log, and 503 for everything else.
-func serveSetup(ctx context.Context, cfg *config.Config, log zerolog.Logger) error {
-	listener, err := net.Listen("tcp", cfg.Addr)
-	if err != nil {
-		return fmt.Errorf("listen on SOULCASTER_ADDR: %w", err)
-	}
-	page, token := web.NewSetup()
-	server := newServer(handlers.Observe(log, func(string, int, time.Duration) {}, page), log)
-	served := make(chan error, 1)
-	go func() { served <- server.Serve(listener) }()
-	log.Warn().Str("open", fmt.Sprintf("%s/setup?token=%s", visible(cfg.PublicURL, listener.Addr()), token)).
-		Msg("no GitHub App is set up: this address, good for one visitor, says how; to try the app without GitHub run it with --preview")
-	select {
-	case <-ctx.Done():
-	case err := <-served:
-		return err
-	}
-	closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainRequests)
-	defer cancel()
-	return server.Shutdown(closing)
 }
 
 // visible is where a person opens what listens at addr: where the settings say

@@ -24,36 +24,16 @@ func LoadOrMake(path string) ([]Key, error) {
 	if !errors.Is(err, fs.ErrNotExist) {
 		return keys, err
 	}
-	if err := create(path, makeKey(path).text()+"\n"); err != nil && !errors.Is(err, fs.ErrExist) {
+	if err := CreateFile(path, makeKey(path).text()+"\n"); err != nil && !errors.Is(err, fs.ErrExist) {
 		return nil, fmt.Errorf("make key file: %w", err)
 	}
 	return load(path)
 }
 
 func load(path string) ([]Key, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, fmt.Errorf("open key file: %w", err)
-	}
-	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		return nil, fmt.Errorf("stat key file: %w", err)
-	}
-	if !info.Mode().IsRegular() {
-		return nil, fmt.Errorf("read key file: %s is not a file", path)
-	}
-	if info.Mode().Perm()&0o077 != 0 {
-		if err := f.Chmod(0o600); err != nil {
-			return nil, fmt.Errorf("others may read the key file and it cannot be closed to them (chmod 600 %s): %w", path, err)
-		}
-	}
-	text, err := io.ReadAll(io.LimitReader(f, maxFile+1))
+	text, err := ReadFile(path, maxFile)
 	if err != nil {
 		return nil, fmt.Errorf("read key file: %w", err)
-	}
-	if len(text) > maxFile {
-		return nil, fmt.Errorf("read key file: %s is larger than %d bytes", path, maxFile)
 	}
 	keys, err := ParseKeys(path, strings.TrimSpace(string(text)))
 	if err != nil {
@@ -62,10 +42,40 @@ func load(path string) ([]Key, error) {
 	return keys, nil
 }
 
-// create writes text to a new file at path that only its owner may read, and is
+// ReadFile reads a file with secrets, of at most so many bytes; fs.ErrNotExist if there
+// is none. One that others may read is closed to them.
+func ReadFile(path string, most int) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("%s is not a file", path)
+	}
+	if info.Mode().Perm()&0o077 != 0 {
+		if err := f.Chmod(0o600); err != nil {
+			return nil, fmt.Errorf("others may read it and it cannot be closed to them (chmod 600 %s): %w", path, err)
+		}
+	}
+	text, err := io.ReadAll(io.LimitReader(f, int64(most)+1))
+	if err != nil {
+		return nil, err
+	}
+	if len(text) > most {
+		return nil, fmt.Errorf("%s is larger than %d bytes", path, most)
+	}
+	return text, nil
+}
+
+// CreateFile writes text to a new file at path that only its owner may read, and is
 // durable when it returns; fs.ErrExist if path is taken. It writes beside and
-// links: a crash in between leaves no half a key under the name.
-func create(path, text string) (err error) {
+// links: a crash in between leaves no half a text under the name.
+func CreateFile(path, text string) (err error) {
 	dir := filepath.Dir(path)
 	f, err := os.CreateTemp(dir, filepath.Base(path)+".*") // O_EXCL, 0600
 	if err != nil {

@@ -1,0 +1,161 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"github.com/soulcaster/soulcaster/config"
+	"github.com/soulcaster/soulcaster/engine/github"
+	"github.com/soulcaster/soulcaster/engine/project"
+	"github.com/soulcaster/soulcaster/engine/registration"
+	"github.com/soulcaster/soulcaster/engine/storage"
+	"github.com/soulcaster/soulcaster/handlers"
+	"github.com/soulcaster/soulcaster/handlers/web"
+)
+
+// places is where the credentials of an App are kept that was registered here. A file
+// is offered beside a bolt file alone: several replicas would not all read it.
+func places(ctx context.Context, cfg *config.Config, db storage.DB) (registration.Places, error) {
+	app, err := db.Create(ctx, project.AppSpace)
+	if err != nil {
+		return registration.Places{}, fmt.Errorf("open the app's space: %w", err)
+	}
+	keys, err := keyring(ctx, cfg, app)
+	if err != nil {
+		return registration.Places{}, err
+	}
+	p := registration.Places{Space: app, Keys: keys}
+	if cfg.Store.Path != "" {
+		p.File = cfg.Store.Path + ".github.json"
+	}
+	return p, nil
+}
+
+// withApp returns the settings with the credentials of a registered App among them.
+func withApp(e *environment, a registration.App) (*config.Config, error) {
+	return config.Load(append(slices.Clone(e.env),
+		"GITHUB_APP_INTEGRATION_ID="+strconv.FormatInt(a.ID, 10), "GITHUB_APP_PRIVATE_KEY="+a.PrivateKey,
+		"GITHUB_APP_WEBHOOK_SECRET="+a.WebhookSecret, "GITHUB_OAUTH_CLIENT_ID="+a.ClientID, "GITHUB_OAUTH_CLIENT_SECRET="+a.ClientSecret))
+}
+
+// register returns the settings with the credentials of the App that was registered
+// here before, or else serves the set-up page until one is. The page is returned too,
+// if there was one: it has more to tell.
+func register(ctx context.Context, e *environment, cfg *config.Config, g *ground, log zerolog.Logger) (*config.Config, http.Handler, error) {
+	kept, err := places(ctx, cfg, g.db)
+	if err != nil {
+		return nil, nil, err
+	}
+	var page *web.Setup
+	a, known, err := kept.Load(ctx)
+	if err == nil && !known {
+		a, page, err = serveSetup(ctx, e, cfg, kept, g.front, log)
+	}
+	if err != nil || ctx.Err() != nil {
+		return cfg, nil, err
+	}
+	with, err := withApp(e, a)
+	if err = errors.Join(err, with.GitHub.Err()); err != nil {
+		return nil, nil, &usageError{err}
+	}
+	if page == nil {
+		return with, nil, nil
+	}
+	log.Info().Str("app", a.Slug).Msg("the App is registered; the app goes on with it")
+	return with, page, nil
+}
+
+// serveSetup serves the page on which an App is registered, for who brings the token
+// from the log, and 503 for everything else, until there is one.
+func serveSetup(ctx context.Context, e *environment, cfg *config.Config, kept registration.Places, listener net.Listener, log zerolog.Logger) (a registration.App, page *web.Setup, err error) {
+	page = web.NewSetup(web.SetupConfig{
+		PublicURL: cfg.PublicURL, GitHubURL: cfg.GitHub.WebURL, File: kept.File,
+		Register: func(ctx context.Context, code string, inFile bool) (registration.App, error) {
+			made, err := github.Register(ctx, github.Config{API: cfg.GitHub.APIURL, UserAgent: "soulcaster/" + buildVersion}, code)
+			if err == nil {
+				err = keep(ctx, kept, made, inFile)
+			}
+			if err == nil {
+				a = made
+			}
+			return made, err
+		},
+		Check: func(ctx context.Context) []web.Finding {
+			with, err := withApp(e, a)
+			return told(checkAll(ctx, with, err, false))
+		},
+	})
+	server := newServer(handlers.Observe(log, func(string, int, time.Duration) {}, page), log)
+	served := make(chan error, 1)
+	port := &lent{listener}
+	go func() { served <- server.Serve(port) }()
+	log.Warn().Str("open", visible(cfg.PublicURL, listener.Addr())+page.Path()).
+		Msg("no GitHub App is set up: register one at this address, which is good for one visitor; to try the app without GitHub run it with --preview")
+	select {
+	case <-ctx.Done():
+	case <-page.Done():
+	case err := <-served:
+		return a, nil, err
+	}
+	closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainRequests)
+	defer cancel()
+	if err := server.Shutdown(closing); err != nil {
+		server.Close()
+	}
+	<-served
+	return a, page, port.back()
+}
+
+// keepTries is how often it is tried to keep what GitHub gives out once.
+const keepTries = 5
+
+func keep(ctx context.Context, kept registration.Places, a registration.App, inFile bool) (err error) {
+	for range keepTries {
+		if err = kept.Keep(ctx, a, inFile); err == nil || errors.Is(err, registration.ErrTaken) {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return err
+		case <-time.After(time.Second):
+		}
+	}
+	return err
+}
+
+// lent is a port that one server serves after the other: to close it ends what accepts
+// there, and leaves it open.
+type lent struct{ net.Listener }
+
+func (l *lent) Close() error { return l.until(time.Now()) }
+
+// back makes the port good for the next server.
+func (l *lent) back() error { return l.until(time.Time{}) }
+
+func (l *lent) until(t time.Time) error {
+	port, ok := l.Listener.(*net.TCPListener)
+	if !ok {
+		return fmt.Errorf("lend %T: it has no deadline", l.Listener)
+	}
+	return port.SetDeadline(t)
+}
+
+// told is what the doctor found, for a page.
+func told(found []finding) []web.Finding {
+	list := make([]web.Finding, len(found))
+	for i, f := range found {
+		list[i] = web.Finding{What: f.what, Note: f.note, Todo: f.todo}
+		if f.err != nil {
+			list[i].Bad = f.err.Error()
+		}
+	}
+	return list
+}
