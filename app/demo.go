@@ -126,7 +126,7 @@ func demo(ctx context.Context, e *environment, args []string) error {
 		}
 		loaded <- nil
 	}()
-	err = app.run(running, listener, metricsListener, log)
+	err = app.run(running, openPort(listener, app.handler, quiet), openPort(metricsListener, app.metrics, quiet), log)
 	stop()
 	loadErr := <-loaded
 	if loadErr != nil && ctx.Err() == nil { // else it was interrupted

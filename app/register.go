@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"net/http"
 	"slices"
 	"strconv"
@@ -57,7 +56,7 @@ func register(ctx context.Context, e *environment, cfg *config.Config, g *ground
 	var page *web.Setup
 	a, known, err := kept.Load(ctx)
 	if err == nil && !known {
-		a, page, err = serveSetup(ctx, e, cfg, kept, g.front, log)
+		a, page, err = serveSetup(ctx, e, cfg, kept, g, log)
 	}
 	if err != nil || ctx.Err() != nil {
 		return cfg, nil, err
@@ -75,7 +74,7 @@ func register(ctx context.Context, e *environment, cfg *config.Config, g *ground
 
 // serveSetup serves the page on which an App is registered, for who brings the token
 // from the log, and 503 for everything else, until there is one.
-func serveSetup(ctx context.Context, e *environment, cfg *config.Config, kept registration.Places, listener net.Listener, log zerolog.Logger) (a registration.App, page *web.Setup, err error) {
+func serveSetup(ctx context.Context, e *environment, cfg *config.Config, kept registration.Places, g *ground, log zerolog.Logger) (a registration.App, page *web.Setup, err error) {
 	page = web.NewSetup(web.SetupConfig{
 		PublicURL: cfg.PublicURL, GitHubURL: cfg.GitHub.WebURL, File: kept.File,
 		Register: func(ctx context.Context, code string, inFile bool) (registration.App, error) {
@@ -93,25 +92,21 @@ func serveSetup(ctx context.Context, e *environment, cfg *config.Config, kept re
 			return told(checkAll(ctx, with, err, false))
 		},
 	})
-	server := newServer(handlers.Observe(log, func(string, int, time.Duration) {}, page), log)
-	served := make(chan error, 1)
-	port := &lent{listener}
-	go func() { served <- server.Serve(port) }()
-	log.Warn().Str("open", visible(cfg.PublicURL, listener.Addr())+page.Path()).
+	g.port = openPort(g.front, handlers.Observe(log, func(string, int, time.Duration) {}, page), log)
+	log.Warn().Str("open", visible(cfg.PublicURL, g.front.Addr())+page.Path()).
 		Msg("no GitHub App is set up: register one at this address, which is good for one visitor; to try the app without GitHub run it with --preview")
 	select {
-	case <-ctx.Done():
 	case <-page.Done():
-	case err := <-served:
-		return a, nil, err
+		return a, page, nil
+	case <-g.port.done:
+		return a, nil, g.port.err
+	case <-ctx.Done():
 	}
 	closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainRequests)
 	defer cancel()
-	if err := server.Shutdown(closing); err != nil {
-		server.Close()
-	}
-	<-served
-	return a, page, port.back()
+	err = g.port.server.Shutdown(closing)
+	g.port.close()
+	return a, nil, err
 }
 
 // keepTries is how often it is tried to keep what GitHub gives out once.
@@ -129,23 +124,6 @@ func keep(ctx context.Context, kept registration.Places, a registration.App, inF
 		}
 	}
 	return err
-}
-
-// lent is a port that one server serves after the other: to close it ends what accepts
-// there, and leaves it open.
-type lent struct{ net.Listener }
-
-func (l *lent) Close() error { return l.until(time.Now()) }
-
-// back makes the port good for the next server.
-func (l *lent) back() error { return l.until(time.Time{}) }
-
-func (l *lent) until(t time.Time) error {
-	port, ok := l.Listener.(*net.TCPListener)
-	if !ok {
-		return fmt.Errorf("lend %T: it has no deadline", l.Listener)
-	}
-	return port.SetDeadline(t)
 }
 
 // told is what the doctor found, for a page.

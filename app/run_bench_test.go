@@ -267,7 +267,9 @@ func (w *bench) assemble(pace github.Pace) (stop func()) {
 		b.Fatal(err)
 	}
 	ended := make(chan error, 1)
-	go func() { ended <- app.run(ctx, front, back, log) }()
+	go func() {
+		ended <- app.run(ctx, openPort(front, app.handler, log), openPort(back, app.metrics, log), log)
+	}()
 	return func() {
 		b.Helper()
 		cancel()

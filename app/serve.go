@@ -4,10 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	stdlog "log"
 	"net"
 	"net/http"
-	"strings"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -59,19 +57,24 @@ func serve(ctx context.Context, e *environment, args []string) error {
 	if err != nil {
 		return err
 	}
-	return app.run(ctx, g.front, g.back, log)
+	if g.port == nil {
+		g.port = openPort(g.front, app.handler, log)
+	}
+	g.port.become(app.handler)
+	return app.run(ctx, g.port, openPort(g.back, app.metrics, log), log)
 }
 
 // ground is what the app stands on: its ports and its store.
 type ground struct {
 	front, back net.Listener // back is for metrics
+	port        *port        // serves front; nil until it does
 	db          storage.DB
 	bell        storage.Bell
 	exclusive   bool // the store is this process's alone
 }
 
-func open(ctx context.Context, cfg *config.Config) (g *ground, err error) {
-	g = new(ground)
+func open(ctx context.Context, cfg *config.Config) (_ *ground, err error) {
+	g := new(ground)
 	defer func() {
 		if err != nil {
 			g.close()
@@ -109,7 +112,7 @@ const (
 )
 
 // run serves until ctx is done, then drains: no new requests, then no new work.
-func (m *machine) run(ctx context.Context, listener, metricsListener net.Listener, log zerolog.Logger) error {
+func (m *machine) run(ctx context.Context, front, back *port, log zerolog.Logger) error {
 	working, stopWork := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopWork()
 	worked := make(chan error, 1)
@@ -120,28 +123,26 @@ func (m *machine) run(ctx context.Context, listener, metricsListener net.Listene
 		m.hear(working, log)
 	}()
 
-	front := newServer(m.handler, log)
-	back := newServer(m.metrics, log)
-	served := make(chan error, 2)
-	go func() { served <- front.Serve(listener) }()
-	go func() { served <- back.Serve(metricsListener) }()
-	log.Info().Str("address", listener.Addr().String()).Str("metrics", metricsListener.Addr().String()).
+	log.Info().Str("address", front.address).Str("metrics", back.address).
 		Str("version", buildVersion).Msg("serving")
 
 	var failed error
 	select {
 	case <-ctx.Done():
 		log.Info().Msg("draining: no new requests, then no new work")
-	case failed = <-served:
+	case <-front.done:
+		failed = front.err
+	case <-back.done:
+		failed = back.err
 	case failed = <-worked:
 		worked <- nil
 	}
 	closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainRequests)
 	defer cancel()
-	if err := front.Shutdown(closing); err != nil {
+	if err := front.server.Shutdown(closing); err != nil {
 		log.Warn().Err(err).Msg("some requests were still under way and were cut off")
-		front.Close()
 	}
+	front.close()
 	stopWork()
 	if err := <-worked; err != nil && failed == nil && !errors.Is(err, context.Canceled) {
 		failed = fmt.Errorf("work: %w", err)
@@ -152,7 +153,7 @@ func (m *machine) run(ctx context.Context, listener, metricsListener net.Listene
 		defer cancel()
 		m.launcher.close(closing)
 	}
-	back.Close()
+	back.close()
 	if failed != nil && !errors.Is(failed, http.ErrServerClosed) {
 		return failed
 	}
@@ -174,28 +175,6 @@ func (m *machine) hear(ctx context.Context, log zerolog.Logger) {
 	if ctx.Err() == nil {
 		log.Error().Err(err).Msg("the tasks' events are not heard any more; they are looked at all the same")
 	}
-}
-
-// newServer returns a server whose patience has limits. What net/http has to say,
-// of broken connections for one, goes to the log as a warning.
-func newServer(h http.Handler, log zerolog.Logger) *http.Server {
-	return &http.Server{
-		Handler:           h,
-		ErrorLog:          stdlog.New(warnings{log}, "", 0),
-		ReadHeaderTimeout: 5 * time.Second,
-		ReadTimeout:       30 * time.Second,
-		WriteTimeout:      60 * time.Second,
-		IdleTimeout:       2 * time.Minute,
-		MaxHeaderBytes:    64 << 10,
-	}
-}
-
-// warnings writes lines into the log.
-type warnings struct{ log zerolog.Logger }
-
-func (w warnings) Write(line []byte) (int, error) {
-	w.log.Warn().Msg(strings.TrimSpace(string(line)))
-	return len(line), nil
 }
 
 // visible is where a person opens what listens at addr: where the settings say

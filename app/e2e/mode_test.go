@@ -78,7 +78,7 @@ func TestSetUp(t *testing.T) {
 	if first.status != http.StatusSeeOther || first.header.Get("Location") != "/setup" || cookie == "" {
 		t.Fatalf("with the token: %d %v", first.status, first.header)
 	}
-	if r := ask(t, "GET", home+"/setup", map[string]string{"Cookie": cookie}, nil); r.status != 200 || !strings.Contains(r.body, "GITHUB_APP_PRIVATE_KEY") {
+	if r := ask(t, "GET", home+"/setup", map[string]string{"Cookie": cookie}, nil); r.status != 200 || !strings.Contains(r.body, "SOULCASTER_PUBLIC_URL") {
 		t.Errorf("the page: %d %s", r.status, r.body)
 	}
 	if r := ask(t, "GET", open, nil, nil); r.status != 403 {

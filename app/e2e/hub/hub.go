@@ -62,6 +62,7 @@ type Hub struct {
 	calls         []Call
 	faults        []*Fault
 	starts        []Start
+	codes         map[string]manifest // of manifests that somebody agreed to
 }
 
 // New starts a hub that knows nobody but the App.
@@ -95,6 +96,7 @@ func New(o Options) (*Hub, error) {
 		installations: make(map[int64]*installation),
 		tokens:        make(map[string]*token),
 		signed:        make(map[string]bool),
+		codes:         make(map[string]manifest),
 	}
 	h.routes = h.table()
 	h.mail = newCourier(o.WebhookSecret, o.WebhookURL, o.AppID)

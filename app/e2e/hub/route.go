@@ -25,7 +25,7 @@ type call struct {
 type route struct {
 	method string
 	path   *regexp.Regexp
-	needs  string // "app" for its JWT, "" for any token, else permissions of which one is enough
+	needs  string // "nothing", "app" for its JWT, "" for any token, else permissions of which one is enough
 	status int    // of success
 	do     func(*call) (any, error)
 }
@@ -37,6 +37,7 @@ func (h *Hub) table() []route {
 	add := func(method, path, needs string, status int, do func(*call) (any, error)) {
 		all = append(all, route{method, pattern(path), needs, status, do})
 	}
+	add("POST", "/app-manifests/{code}/conversions", "nothing", 201, (*call).convert)
 	add("GET", "/app", "app", 200, (*call).getApp)
 	add("GET", "/app/installations/{id}", "app", 200, (*call).getInstallation)
 	add("POST", "/app/installations/{id}/access_tokens", "app", 201, (*call).postToken)

@@ -38,7 +38,9 @@ func (h *Hub) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	answer := httptest.NewRecorder()
-	if service, ok := gitService(r); ok {
+	if h.servePage(answer, r, body) {
+		note.Body = ""
+	} else if service, ok := gitService(r); ok {
 		note.Git, note.Body = true, ""
 		h.serveGit(answer, r, service, body)
 	} else {
@@ -111,6 +113,10 @@ func (h *Hub) do(c *call, path string) (status int, result any, err error) {
 		return 0, nil, err
 	}
 	c.params = params
+	if route.needs == "nothing" {
+		result, err = route.do(c)
+		return route.status, result, err
+	}
 	if route.needs == "app" {
 		if err := h.checkApp(value); err != nil {
 			return 0, nil, err

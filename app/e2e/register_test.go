@@ -1,0 +1,159 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"html"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+// unregistered is a world whose app knows no App, at an address of its own.
+func unregistered(t *testing.T, s *store) *fixworld {
+	t.Helper()
+	w := stages(t, stage{store: s, absent: true})
+	for _, name := range []string{"GITHUB_APP_INTEGRATION_ID", "GITHUB_APP_PRIVATE_KEY", "GITHUB_APP_WEBHOOK_SECRET", "GITHUB_OAUTH_CLIENT_ID", "GITHUB_OAUTH_CLIENT_SECRET"} {
+		delete(w.env, name)
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.env["SOULCASTER_ADDR"] = l.Addr().String()
+	l.Close()
+	return w
+}
+
+// opens starts the app, and returns where its log says that the set-up page is.
+func (w *fixworld) opens() (page string) {
+	w.t.Helper()
+	p := launch(w.t, w.dir, w.environ(), binary, "serve")
+	eventually(w.t, "the log says where the page is", func() error {
+		for line := range strings.Lines(p.log.String()) {
+			var l struct{ Open string }
+			if json.Unmarshal([]byte(line), &l) == nil && l.Open != "" {
+				page = l.Open
+				return nil
+			}
+		}
+		return errors.New("it does not")
+	})
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.app, w.home = p, "http://"+w.env["SOULCASTER_ADDR"]
+	return page
+}
+
+// browser is one that follows nothing by itself.
+type browser struct {
+	t      *testing.T
+	cookie string
+}
+
+func (b *browser) ask(method, address string, form url.Values) reply {
+	b.t.Helper()
+	header := map[string]string{"Cookie": b.cookie}
+	if form != nil {
+		header["Content-Type"] = "application/x-www-form-urlencoded"
+	}
+	r, err := request(method, address, header, []byte(form.Encode()))
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	if c, _, _ := strings.Cut(r.header.Get("Set-Cookie"), ";"); c != "" {
+		b.cookie = c
+	}
+	return r
+}
+
+// fields are the hidden ones of the form on a page, and where it goes.
+func fields(page string) (to string, values url.Values) {
+	values = make(url.Values)
+	for _, m := range regexp.MustCompile(`<input type="hidden" name="([^"]*)" value="([^"]*)"`).FindAllStringSubmatch(page, -1) {
+		values.Set(m[1], html.UnescapeString(m[2]))
+	}
+	if m := regexp.MustCompile(`<form[^>]* action="([^"]*)"`).FindStringSubmatch(page); m != nil {
+		to = html.UnescapeString(m[1])
+	}
+	return to, values
+}
+
+// TestRegister: without credentials the app has an App registered, and works with it
+// at once, also after a power cut.
+func TestRegister(t *testing.T) {
+	eachStore(t, func(t *testing.T, s *store) {
+		keeps := map[string]string{"bolt": "file", "redis": "store"} // a file is offered beside one of the app's own
+		keep := keeps[s.name]
+		w := unregistered(t, s)
+		b := &browser{t: t}
+		if r := b.ask("GET", w.opens(), nil); r.status != http.StatusSeeOther {
+			t.Fatalf("the page does not open: %d %s", r.status, r.body)
+		}
+		home := w.door.url
+		r := b.ask("POST", home+"/setup/manifest", url.Values{"name": {"Soulcaster of Acme"}, "owner": {"organization"}, "organization": {"acme"}, "fix": {"on"}, "keep": {keep}})
+		to, form := fields(r.body)
+		if r.status != 200 || !strings.HasPrefix(to, w.hub.URL+"/organizations/acme/settings/apps/new?state=") {
+			t.Fatalf("the form leads to %q: %d %s", to, r.status, r.body)
+		}
+		there := &browser{t: t} // GitHub's cookies are none of ours
+		agree, form := fields(there.ask("POST", to, form).body)
+		back := there.ask("POST", w.hub.URL+agree, form).header.Get("Location")
+		if !strings.HasPrefix(back, home+"/setup/registered?code=") {
+			t.Fatalf("GitHub sends the browser back to %q", back)
+		}
+		stranger := &browser{t: t}
+		if r := stranger.ask("GET", back, nil); r.status != http.StatusForbidden {
+			t.Errorf("another browser: %d %s", r.status, r.body)
+		}
+		if r := b.ask("GET", back, nil); r.status != http.StatusSeeOther {
+			t.Fatalf("the way back: %d %s", r.status, r.body)
+		}
+		eventually(t, "the app is ready", func() error {
+			if r := w.get("/readyz"); r.status != http.StatusOK {
+				return fmt.Errorf("%d %s", r.status, r.body)
+			}
+			return nil
+		})
+		if page := b.ask("GET", home+"/setup", nil); page.status != 200 || !strings.Contains(page.body, "/installations/new") {
+			t.Errorf("afterwards: %d %s", page.status, page.body)
+		}
+		if page := b.ask("GET", home+"/setup/checks", nil); !strings.Contains(page.body, "<strong>GitHub App</strong>: in order") || strings.Contains(page.body, `class="bad"`) {
+			t.Errorf("the checks: %d %s", page.status, page.body)
+		}
+		if r := b.ask("GET", back, nil); r.status != http.StatusForbidden {
+			t.Errorf("the way back, again: %d", r.status)
+		}
+		number := w.greeting()
+
+		w.again() // it needs nobody any more
+		eventually(t, "the issue is known", func() error {
+			a, err := w.tryReport("acme-api", report("report-The shop greets me with a typo", "customer-1", "The shop greets me with a typo", "It says Helo when I open it."))
+			if err != nil || len(a.Items) != 1 || !strings.HasPrefix(a.Items[0].State, "issue #"+itoa(number)) {
+				return fmt.Errorf("%v %s", err, a.body)
+			}
+			return nil
+		})
+		file := filepath.Join(w.dir, "data", "soulcaster.db.github.json")
+		if s.name == "bolt" {
+			file = strings.TrimPrefix(s.url, "bolt:") + ".github.json"
+		}
+		info, err := os.Stat(file)
+		if (keep == "file") != (err == nil) || err == nil && info.Mode().Perm() != 0o600 {
+			t.Errorf("kept in the %s: %v %v", keep, info, err)
+		}
+		for _, secret := range []string{webhookSecret, "oauth-secret-0123456789", "PRIVATE KEY"} {
+			if strings.Contains(w.written(), secret) {
+				t.Errorf("the log holds %q", secret)
+			}
+		}
+	})
+}
