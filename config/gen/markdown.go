@@ -53,8 +53,8 @@ func intro(group string) string {
 	if group != "The GitHub App" {
 		return ""
 	}
-	return `The first five belong together. None of them: only the set-up page is served. Some, or a malformed one: the app does not
-start, and says which. All: the app is live.
+	return `The first five belong together. All: the app is live. None of them: it is live with the App that was registered on its
+set-up page; until one is, only that page is served. Some, or a malformed one: the app does not start, and says which.
 
 `
 }
