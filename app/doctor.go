@@ -170,22 +170,25 @@ func checkGitHub(ctx context.Context, cfg *config.Config) []finding {
 	case config.GitHubBroken:
 		return []finding{{what: "GitHub App", err: cfg.GitHub.Err()}}
 	}
-	host, err := github.New(github.Config{
+	as := github.Config{
 		API: cfg.GitHub.APIURL, AppID: cfg.GitHub.IntegrationID,
 		PrivateKey: []byte(cfg.GitHub.PrivateKey.Reveal()), UserAgent: "soulcaster/" + buildVersion,
-	})
+	}
+	host, err := github.New(as)
 	if err != nil {
 		return []finding{{what: "GitHub App", err: err}}
 	}
+	clock := checkClock(ctx, as)
 	id, err := host.App(ctx)
 	if errors.Is(err, github.ErrUnauthorized) {
-		return []finding{{what: "GitHub App", err: github.ErrUnauthorized, todo: "check GITHUB_APP_INTEGRATION_ID, GITHUB_APP_PRIVATE_KEY and this machine's clock"}}
+		return []finding{clock, {what: "GitHub App", err: github.ErrUnauthorized, todo: "check GITHUB_APP_INTEGRATION_ID, GITHUB_APP_PRIVATE_KEY and this machine's clock"}}
 	}
 	if err != nil {
 		return []finding{{what: "GitHub App", err: err, todo: "can this machine reach GITHUB_V3_API_URL: name resolution, proxy, firewall?"}}
 	}
 	fix := cfg.Launcher.Kind != config.LauncherNone
 	found := []finding{
+		clock,
 		{what: "GitHub App", note: id.Slug},
 		{what: "permissions of the App", err: lacks(id.Permissions, fix), todo: "add them on the App's page; each installation has to accept the change"},
 		{what: "events of the App", err: deaf(id.Events, fix), todo: "subscribe to them on the App's page"},
@@ -195,6 +198,25 @@ func checkGitHub(ctx context.Context, cfg *config.Config) []finding {
 		found = append(found, checkInstallation(ctx, host, in, fix)...)
 	}
 	return found
+}
+
+// maxSkew is how far the clock may be off. What the App signs is good from 30 seconds
+// before this machine's time on, for two minutes.
+const maxSkew = 20 * time.Second
+
+// checkClock compares this machine's clock with GitHub's.
+func checkClock(ctx context.Context, as github.Config) finding {
+	f := finding{what: "clock", todo: "set it right, and keep it so (NTP): GitHub refuses what is signed at another time"}
+	skew, err := github.Skew(ctx, as)
+	switch off := skew.Abs().Round(time.Second); {
+	case err != nil:
+		f.err = err
+	case off > maxSkew && skew > 0:
+		f.err = fmt.Errorf("it is %v ahead of GitHub's", off)
+	case off > maxSkew:
+		f.err = fmt.Errorf("it is %v behind GitHub's", off)
+	}
+	return f
 }
 
 // checkDeliveries counts what GitHub told the app in the last day and the app did not

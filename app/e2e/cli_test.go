@@ -177,7 +177,7 @@ func TestDoctor(t *testing.T) {
 		if good.status != 0 || strings.Contains(good.out, "FAIL") {
 			t.Errorf("status %d, output\n%s%s", good.status, good.out, good.log)
 		}
-		for _, part := range []string{"store", "embedder", "GitHub App", "deliveries", "installation 101", "repository acme/web", "repository globex/shop"} {
+		for _, part := range []string{"store", "embedder", "clock", "GitHub App", "deliveries", "installation 101", "repository acme/web", "repository globex/shop"} {
 			if !strings.Contains(good.out, part) {
 				t.Errorf("it does not look at %s:\n%s", part, good.out)
 			}

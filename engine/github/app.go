@@ -1,6 +1,7 @@
 package github
 
 import (
+	"cmp"
 	"context"
 	"crypto/rsa"
 	"errors"
@@ -41,6 +42,25 @@ type Config struct {
 	Transport http.RoundTripper // a clone of http.DefaultTransport if nil
 }
 
+// filled is the config with its defaults.
+func (cfg Config) filled() Config {
+	cfg.API = strings.TrimRight(cmp.Or(cfg.API, DefaultAPI), "/")
+	cfg.UserAgent = cmp.Or(cfg.UserAgent, "soulcaster")
+	if cfg.Clients <= 0 {
+		cfg.Clients = 1024
+	}
+	if cfg.Timeout <= 0 {
+		cfg.Timeout = 10 * time.Second
+	}
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
+	if cfg.Transport == nil {
+		cfg.Transport = http.DefaultTransport.(*http.Transport).Clone()
+	}
+	return cfg
+}
+
 // App is the App on GitHub. It is safe for concurrent use.
 type App struct {
 	creator githubapp.ClientCreator
@@ -65,9 +85,7 @@ type At struct {
 // New returns the App. It talks to nobody yet; [App.App] checks that the
 // credentials are good.
 func New(cfg Config) (*App, error) {
-	if cfg.API == "" {
-		cfg.API = DefaultAPI
-	}
+	cfg = cfg.filled()
 	if u, err := url.Parse(cfg.API); err != nil || (u.Scheme != "https" && u.Scheme != "http") || u.Host == "" || u.RawQuery != "" || u.User != nil {
 		return nil, errors.New("github: the API's address must be an http or https URL without credentials or query")
 	}
@@ -78,24 +96,9 @@ func New(cfg Config) (*App, error) {
 	if err != nil {
 		return nil, err
 	}
-	if cfg.UserAgent == "" {
-		cfg.UserAgent = "soulcaster"
-	}
-	if cfg.Clients <= 0 {
-		cfg.Clients = 1024
-	}
-	if cfg.Timeout <= 0 {
-		cfg.Timeout = 10 * time.Second
-	}
-	if cfg.Now == nil {
-		cfg.Now = time.Now
-	}
 	pace := DefaultPace()
 	if cfg.Pace != nil {
 		pace = *cfg.Pace
-	}
-	if cfg.Transport == nil {
-		cfg.Transport = http.DefaultTransport.(*http.Transport).Clone()
 	}
 
 	// Every client that the creator makes has its own ghinstallation transport

@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
-	"strings"
-	"time"
 
 	"github.com/google/go-github/v66/github"
 
@@ -23,19 +21,8 @@ var ErrNoCode = errors.New("github: no such code")
 // what is returned must not be lost. ErrNoCode if it is not good.
 // https://docs.github.com/en/rest/apps/apps#create-a-github-app-from-a-manifest
 func Register(ctx context.Context, cfg Config, code string) (registration.App, error) {
-	if cfg.API == "" {
-		cfg.API = DefaultAPI
-	}
-	if cfg.Transport == nil {
-		cfg.Transport = http.DefaultTransport.(*http.Transport).Clone()
-	}
-	if cfg.Timeout <= 0 {
-		cfg.Timeout = 30 * time.Second
-	}
-	if cfg.Now == nil {
-		cfg.Now = time.Now
-	}
-	base, err := url.Parse(strings.TrimRight(cfg.API, "/") + "/")
+	cfg = cfg.filled()
+	base, err := url.Parse(cfg.API + "/")
 	if err != nil {
 		return registration.App{}, errors.New("exchange the manifest's code: the API's address cannot be read")
 	}
