@@ -68,13 +68,15 @@ func doctor(ctx context.Context, e *environment, args []string) error {
 	return nil
 }
 
-// checkAll makes every check. err is what is wrong with the settings; the store is
-// looked at if it is to be.
+// checkAll makes every check. err is what is wrong with the settings; store is false
+// where the store is a file that this process has open.
 func checkAll(ctx context.Context, cfg *config.Config, err error, store bool) []finding {
 	found := []finding{{what: "settings", err: err, todo: "docs/configuration.md explains each"}}
 	if err == nil {
 		if store {
 			found = append(found, checkStore(ctx, cfg))
+		} else {
+			found = append(found, finding{what: "store", note: cfg.Store.Path + " is open here"})
 		}
 		found = append(found, checkModel(ctx, cfg))
 		found = append(found, checkAgent(ctx, cfg)...)

@@ -89,7 +89,7 @@ func serveSetup(ctx context.Context, e *environment, cfg *config.Config, kept re
 		},
 		Check: func(ctx context.Context) []web.Finding {
 			with, err := withApp(e, a)
-			return told(checkAll(ctx, with, err, false))
+			return told(checkAll(ctx, with, err, cfg.Store.Path == ""))
 		},
 	})
 	g.port = openPort(g.front, handlers.Observe(log, func(string, int, time.Duration) {}, page), log)
