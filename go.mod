@@ -26,6 +26,7 @@ require (
 	go.etcd.io/bbolt v1.5.0 // the embedded store
 	go.uber.org/goleak v1.3.0 // no goroutine outlives its test
 	golang.org/x/net v0.59.0 // parses HTML in tests
+	golang.org/x/oauth2 v0.36.0 // signs people in with GitHub
 	golang.org/x/sys v0.49.0 // process groups and limits of the agent
 	golang.org/x/term v0.47.0 // is there a terminal for progress?
 	golang.org/x/text v0.42.0 // folds paths as file systems do
@@ -141,7 +142,6 @@ require (
 	golang.org/x/exp v0.0.0-20250218142911-aa4b98e5adaa // indirect
 	golang.org/x/exp/typeparams v0.0.0-20231108232855-2478ac86f678 // indirect
 	golang.org/x/mod v0.41.0 // indirect
-	golang.org/x/oauth2 v0.36.0 // indirect
 	golang.org/x/sync v0.23.0 // indirect
 	golang.org/x/tools v0.51.0 // indirect
 	google.golang.org/genproto/googleapis/rpc v0.0.0-20241223144023-3abc09e42ca8 // indirect

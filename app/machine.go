@@ -196,12 +196,15 @@ func assemble(ctx context.Context, cfg *config.Config, db storage.DB, bell stora
 			CloneURL: cloneURL(cfg, m), RevokeURL: revokeURL(cfg, m), Wake: queue.Wake, Now: now,
 		}, cfg), asked, now).Register(mux)
 	}
+	var people *web.SignIn
 	if host != nil {
+		people = signIn(cfg, app, keys, now)
+		queue.Handle(upkeep.SessionsWork, upkeep.Sessions(people.Sessions, now))
 		// … and all of which people talk to.
 		worker := command.NewWorker(host, made.runs, projects, actions, mac, queue.Wake, now)
 		queue.Handle("command", worker.Handle)
 		hook, err := handlegithub.New(handlegithub.Config{
-			Secrets: reveal(cfg.GitHub.WebhookSecrets), Wake: queue.Wake, Now: now,
+			Secrets: reveal(cfg.GitHub.WebhookSecrets), Wake: queue.Wake, Now: now, Access: people.Access.Forget, SignOut: people.Sessions.EndOf,
 			Review: fix.NoteReview, Checks: fix.NoteChecks,
 		}, projects)
 		if err != nil {
@@ -215,7 +218,7 @@ func assemble(ctx context.Context, cfg *config.Config, db storage.DB, bell stora
 		}
 	}
 	pages, err := web.New(web.Config{
-		Preview: m.preview, Demo: m.sample != nil, AdminToken: cfg.AdminToken.Reveal(), Installations: installations(cfg),
+		Preview: m.preview, Demo: m.sample != nil, AdminToken: cfg.AdminToken.Reveal(), SignIn: people,
 	}, projects, actions, now)
 	if err != nil {
 		return nil, err
@@ -271,12 +274,13 @@ func install(ctx context.Context, projects *project.Registry, id int64, wake fun
 	return nil
 }
 
-// catchUp makes due what GitHub may have told while the app did not run.
+// catchUp makes due what may have been missed while the app did not run.
 func catchUp(ctx context.Context, app storage.Space, wake func(...string)) error {
 	var b storage.Batch
 	work.Add(&b, upkeep.MissedWork)
+	work.Add(&b, upkeep.SessionsWork)
 	if err := app.Apply(ctx, &b); err != nil {
-		return fmt.Errorf("make deliveries that were missed due: %w", err)
+		return fmt.Errorf("make due what was missed: %w", err)
 	}
 	wake(app.Name())
 	return nil
@@ -326,14 +330,6 @@ func serverPolicies(cfg *config.Config) project.Settings {
 		}
 	}
 	return s
-}
-
-func installations(cfg *config.Config) []int64 {
-	var ids []int64
-	for _, in := range cfg.Installations {
-		ids = append(ids, in.ID)
-	}
-	return ids
 }
 
 func reveal(secrets []config.Secret) []string {

@@ -151,6 +151,26 @@ func (r *Registry) Uninstall(ctx context.Context, installation int64) error {
 	})
 }
 
+// Installations returns those that are there.
+func (r *Registry) Installations(ctx context.Context) (ids []int64, err error) {
+	const prefix, page = "i/", 500
+	for after := ""; ; {
+		names, err := r.db.List(ctx, prefix, after, page)
+		if err != nil {
+			return nil, fmt.Errorf("list installations: %w", err)
+		}
+		for _, name := range names {
+			after = name
+			if id := Installation(name); id > 0 {
+				ids = append(ids, id)
+			}
+		}
+		if len(names) < page {
+			return ids, nil
+		}
+	}
+}
+
 // Projects returns the names of the spaces of an installation's projects.
 func (r *Registry) Projects(ctx context.Context, installation int64) ([]string, error) {
 	var names []string

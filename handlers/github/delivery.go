@@ -46,6 +46,7 @@ type door struct {
 	projects Projects
 	wake     func(spaces ...string)
 	now      func() time.Time
+	access   func()
 }
 
 // take stores a delivery with all that fill adds, at once, unless that was done

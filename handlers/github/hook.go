@@ -55,6 +55,11 @@ type Config struct {
 	// they are nil, and such deliveries have no effect.
 	Review func(b *storage.Batch, r fix.Review)
 	Checks func(b *storage.Batch, runID, sha string)
+
+	// Access is told that people may see something else than a moment ago, and SignOut
+	// that a person is to be signed out. They are nil where nobody can sign in.
+	Access  func()
+	SignOut func(ctx context.Context, person int64) error
 }
 
 // Projects finds the spaces that deliveries are about; [*project.Registry] does.
@@ -90,10 +95,14 @@ func New(cfg Config, projects Projects) (http.Handler, error) {
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
-	d := door{projects: projects, wake: cfg.Wake, now: cfg.Now}
+	if cfg.Access == nil {
+		cfg.Access = func() {}
+	}
+	d := door{projects: projects, wake: cfg.Wake, now: cfg.Now, access: cfg.Access}
 	events := []githubapp.EventHandler{
 		&installation{d},
 		&installationRepositories{d},
+		&authorization{cfg.SignOut},
 		&issues{d},
 		&issueComment{d},
 		&pullRequest{d},

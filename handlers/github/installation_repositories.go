@@ -22,6 +22,7 @@ func (h *installationRepositories) Handle(ctx context.Context, event, id string,
 		return nothing(ctx, "the action is unknown")
 	}
 	return h.inInstallation(ctx, event, p, false, func(ctx context.Context, space storage.Space) error {
+		h.access()
 		return h.take(ctx, space, event, p.Action, id, func(b *storage.Batch) {
 			work.Add(b, installationWork)
 		})

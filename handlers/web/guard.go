@@ -3,31 +3,49 @@ package web
 import (
 	"crypto/sha256"
 	"crypto/subtle"
+	"errors"
 	"net"
 	"net/http"
+	"net/url"
 	"strings"
 
+	"github.com/rs/zerolog"
+
+	"github.com/soulcaster/soulcaster/engine/storage"
 	"github.com/soulcaster/soulcaster/handlers"
 )
 
-// guard lets through who may see the pages.
-func (p *Pages) guard(next http.HandlerFunc) http.HandlerFunc {
+// guard lets through who may see the pages, and says who that is. What they may see of
+// a page is for the page to find out.
+func (p *Pages) guard(next func(w http.ResponseWriter, r *http.Request, who *viewer)) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		h := w.Header()
 		protect(h)
 		h.Set("Cross-Origin-Opener-Policy", "same-origin")
 		switch {
-		case bearer(r, p.cfg.AdminToken):
-		case p.cfg.Preview && loopback(r):
+		case bearer(r, p.cfg.AdminToken), p.cfg.Preview && loopback(r):
+			next(w, r, &viewer{operator: true})
+			return
 		case p.cfg.Preview:
 			handlers.Error(w, r, http.StatusForbidden, "in preview the pages answer on loopback alone: open them on the machine itself, by its loopback address")
 			return
+		}
+		who, err := p.session(w, r)
+		switch {
+		case err == nil:
+			h.Set("Content-Security-Policy", csp("form-action 'self'")) // they can sign out
+			next(w, r, who)
+		case !errors.Is(err, errSignIn) && !errors.Is(err, storage.ErrUnavailable):
+			zerolog.Ctx(r.Context()).Warn().Err(err).Msg("it is not known what somebody may see")
+			p.notice(w, r, http.StatusServiceUnavailable, "GitHub does not say just now what you may see. Try again in a moment.")
+		case !errors.Is(err, errSignIn):
+			p.broken(w, r, err)
+		case p.cfg.SignIn != nil && strings.Contains(r.Header.Get("Accept"), "text/html"):
+			http.Redirect(w, r, "/login?"+url.Values{"to": {r.URL.RequestURI()}}.Encode(), http.StatusSeeOther)
 		default:
 			h.Set("WWW-Authenticate", "Bearer")
-			handlers.Error(w, r, http.StatusUnauthorized, "send the operator's token: Authorization: Bearer …")
-			return
+			handlers.Error(w, r, http.StatusUnauthorized, "sign in, or send the operator's token: Authorization: Bearer …")
 		}
-		next(w, r)
 	}
 }
 

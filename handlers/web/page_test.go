@@ -162,7 +162,7 @@ func TestPageWithoutAStore(t *testing.T) {
 		t.Fatal(err)
 	}
 	w := world(t)
-	p, err := New(Config{Preview: true, Installations: []int64{enginetest.Installation}}, project.NewRegistry(db, nil, nil), action.New(action.Options{}), w.Now)
+	p, err := New(Config{Preview: true}, project.NewRegistry(db, nil, nil), action.New(action.Options{}), w.Now)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,7 +1,6 @@
 package web
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -14,8 +13,6 @@ import (
 	"time"
 
 	"github.com/aymanbagabas/go-udiff"
-	"github.com/rs/zerolog"
-
 	"github.com/soulcaster/soulcaster/engine/action"
 	"github.com/soulcaster/soulcaster/engine/fix/publish"
 	"github.com/soulcaster/soulcaster/engine/fix/run"
@@ -45,6 +42,7 @@ type runLine struct {
 
 // runView is what the page of a run shows.
 type runView struct {
+	Viewer  string // who is signed in, "" if nobody is
 	Demo    bool
 	Preview bool
 	Run     *run.Run
@@ -68,31 +66,23 @@ type diffLine struct{ Kind, Text string }
 func RunPath(space, id string) string { return "/runs/" + strings.TrimPrefix(space, "p/") + "/" + id }
 
 // run serves the page of a run.
-func (p *Pages) run(w http.ResponseWriter, r *http.Request) {
+func (p *Pages) run(w http.ResponseWriter, r *http.Request, who *viewer) {
 	ctx, cancel := context.WithTimeout(r.Context(), pageWithin)
 	defer cancel()
-	v, err := p.lookAtRun(ctx, r.PathValue("installation"), r.PathValue("project"), r.PathValue("run"))
-	var out bytes.Buffer
-	if err == nil {
-		err = p.runPage.Execute(&out, v)
-	}
+	v, err := p.lookAtRun(ctx, who, r.PathValue("installation"), r.PathValue("project"), r.PathValue("run"))
 	switch {
 	case err == nil:
-		w.Header().Set("Content-Type", "text/html; charset=utf-8")
-		w.Write(out.Bytes())
+		p.write(w, r, http.StatusOK, p.runPage, v)
 	case errors.Is(err, run.ErrNone), errors.Is(err, storage.ErrNoSpace), errors.Is(err, storage.ErrInvalid), errors.Is(err, project.ErrNoProject):
 		handlers.Error(w, r, http.StatusNotFound, "there is no such run")
-	case errors.Is(err, storage.ErrUnavailable):
-		handlers.Unavailable(w, r)
 	default:
-		zerolog.Ctx(r.Context()).Error().Err(err).Msg("the page could not be made")
-		handlers.Error(w, r, http.StatusInternalServerError, "the page could not be made; the log has why under this request id")
+		p.broken(w, r, err)
 	}
 }
 
-func (p *Pages) lookAtRun(ctx context.Context, installation, id, runID string) (*runView, error) {
+func (p *Pages) lookAtRun(ctx context.Context, who *viewer, installation, id, runID string) (*runView, error) {
 	n, err := strconv.ParseInt(installation, 10, 64)
-	if err != nil || !slices.Contains(p.cfg.Installations, n) {
+	if err != nil {
 		return nil, run.ErrNone
 	}
 	space, err := p.projects.Open(ctx, project.Space(n, id))
@@ -103,11 +93,14 @@ func (p *Pages) lookAtRun(ctx context.Context, installation, id, runID string) (
 	if err != nil {
 		return nil, err
 	}
+	if !who.may(known, github.Read) {
+		return nil, run.ErrNone
+	}
 	r, _, err := run.Load(ctx, space, runID)
 	if err != nil {
 		return nil, err
 	}
-	v := &runView{Demo: p.cfg.Demo, Preview: p.cfg.Preview, Run: r, Project: known.Repo.String(),
+	v := &runView{Viewer: who.who.Login, Demo: p.cfg.Demo, Preview: p.cfg.Preview, Run: r, Project: known.Repo.String(),
 		State: tell.State(r.State), Tone: runTone(r.State), Now: p.now().UTC()}
 	policy := p.projects.Policy(known)
 	t := tell.View{Run: r, Rounds: policy.Fix.Rounds, Minutes: policy.Fix.Minutes, Now: v.Now}

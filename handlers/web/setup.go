@@ -206,7 +206,7 @@ func (s *Setup) send(w http.ResponseWriter, r *http.Request) {
 		s.form(w, r, http.StatusUnprocessableEntity, v)
 		return
 	}
-	manifest, err := registration.Manifest(v.Choices, s.cfg.PublicURL, setupReturn)
+	manifest, err := registration.Manifest(v.Choices, s.cfg.PublicURL, setupReturn, LoginReturn)
 	if err != nil {
 		s.broken(w, r, err)
 		return

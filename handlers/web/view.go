@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/soulcaster/soulcaster/engine/github"
 	"github.com/soulcaster/soulcaster/engine/intake"
 	"github.com/soulcaster/soulcaster/engine/issue"
 	"github.com/soulcaster/soulcaster/engine/project"
@@ -26,6 +27,7 @@ const (
 
 // view is what the page shows.
 type view struct {
+	Viewer        string // who is signed in, "" if nobody is
 	Preview, Demo bool
 	Projects      []projectView
 	Held          []heldView
@@ -80,12 +82,16 @@ type actView struct {
 // errNoProject says that a page was asked for that is no project's.
 var errNoProject = errors.New("there is no such project")
 
-// look gathers what the page shows: everything or, if only names one, a project
-// from a cluster on.
-func (p *Pages) look(ctx context.Context, only, after string) (*view, error) {
-	v := &view{Preview: p.cfg.Preview, Demo: p.cfg.Demo, Now: p.now().UTC()}
+// look gathers what the page shows: everything that the viewer may see or, if only
+// names one, a project from a cluster on.
+func (p *Pages) look(ctx context.Context, who *viewer, only, after string) (*view, error) {
+	v := &view{Viewer: who.who.Login, Preview: p.cfg.Preview, Demo: p.cfg.Demo, Now: p.now().UTC()}
 	var names []string
-	for _, id := range p.cfg.Installations {
+	all, err := p.projects.Installations(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, id := range who.installations(all) {
 		home, err := p.projects.Space(ctx, id)
 		if errors.Is(err, storage.ErrNoSpace) {
 			continue
@@ -93,7 +99,7 @@ func (p *Pages) look(ctx context.Context, only, after string) (*view, error) {
 		if err != nil {
 			return nil, err
 		}
-		if only == "" {
+		if only == "" && who.administers(id) {
 			if err := p.held(ctx, home, v); err != nil {
 				return nil, err
 			}
@@ -102,7 +108,15 @@ func (p *Pages) look(ctx context.Context, only, after string) (*view, error) {
 		if err != nil {
 			return nil, err
 		}
-		names = append(names, some...)
+		for _, name := range some {
+			visible, err := p.visible(ctx, who, name)
+			if err != nil {
+				return nil, err
+			}
+			if visible {
+				names = append(names, name)
+			}
+		}
 	}
 	if only != "" {
 		if !slices.Contains(names, only) {
@@ -130,6 +144,25 @@ func (p *Pages) look(ctx context.Context, only, after string) (*view, error) {
 		}
 	}
 	return v, nil
+}
+
+// visible reports whether the viewer may see a project, by the name of its space.
+func (p *Pages) visible(ctx context.Context, who *viewer, name string) (bool, error) {
+	if who.operator {
+		return true, nil
+	}
+	space, err := p.projects.Open(ctx, name)
+	if err != nil && !errors.Is(err, storage.ErrNoSpace) {
+		return false, err
+	}
+	if err != nil {
+		return false, nil
+	}
+	known, _, err := project.Load(ctx, space)
+	if errors.Is(err, project.ErrNoProject) || errors.Is(err, storage.ErrNoSpace) {
+		return false, nil
+	}
+	return err == nil && who.may(known, github.Read), err
 }
 
 // held adds what an installation holds.

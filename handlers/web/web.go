@@ -23,10 +23,10 @@ var assets embed.FS
 
 // Config says who may see the pages, and of whom.
 type Config struct {
-	Preview       bool
-	Demo          bool
-	AdminToken    string  // lets in also from elsewhere; empty: nobody
-	Installations []int64 // whose projects are shown
+	Preview    bool
+	Demo       bool
+	AdminToken string  // lets in also from elsewhere; empty: nobody
+	SignIn     *SignIn // nil: nobody can sign in
 }
 
 // Pages serves the pages.
@@ -35,16 +35,16 @@ type Pages struct {
 	projects *project.Registry
 	actions  *action.Log
 	now      func() time.Time
-	page     *template.Template
-	runPage  *template.Template
 	markdown *markdown
+
+	page, runPage, loginPage, noticePage *template.Template
 }
 
 // New returns the pages.
 func New(cfg Config, projects *project.Registry, actions *action.Log, now func() time.Time) (*Pages, error) {
 	p := &Pages{cfg: cfg, projects: projects, actions: actions, now: now, markdown: newMarkdown()}
-	for name, to := range map[string]**template.Template{"page.html": &p.page, "run.html": &p.runPage} {
-		page, err := template.New(name).Funcs(p.functions()).ParseFS(assets, "assets/"+name)
+	for name, to := range map[string]**template.Template{"page.html": &p.page, "run.html": &p.runPage, "login.html": &p.loginPage, "notice.html": &p.noticePage} {
+		page, err := template.New(name).Funcs(p.functions()).ParseFS(assets, "assets/"+name, "assets/frame.html")
 		if err != nil {
 			return nil, fmt.Errorf("parse %s: %w", name, err)
 		}
@@ -58,13 +58,22 @@ func New(cfg Config, projects *project.Registry, actions *action.Log, now func()
 func (p *Pages) Register(mux *http.ServeMux) {
 	handlers.Handle(mux, http.MethodGet, "/{$}", p.guard(p.overview))
 	handlers.Handle(mux, http.MethodGet, "/runs/{installation}/{project}/{run}", p.guard(p.run))
-	handlers.Handle(mux, http.MethodGet, "/assets/style.css", p.guard(style))
+	handlers.Handle(mux, http.MethodGet, "/assets/style.css", http.HandlerFunc(style))
+	if p.cfg.SignIn != nil {
+		own := http.NewCrossOriginProtection()
+		handlers.Handle(mux, http.MethodGet, "/login", http.HandlerFunc(p.login))
+		handlers.Handle(mux, http.MethodPost, "/login/github", own.Handler(http.HandlerFunc(p.leave)))
+		handlers.Handle(mux, http.MethodGet, LoginReturn, http.HandlerFunc(p.arrive))
+		handlers.Handle(mux, http.MethodPost, "/logout", own.Handler(http.HandlerFunc(p.logout)))
+	}
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		handlers.Error(w, r, http.StatusNotFound, "there is nothing at this address")
 	})
 }
 
 func style(w http.ResponseWriter, r *http.Request) {
+	protect(w.Header())
+	w.Header().Set("Cache-Control", "public, max-age=300")
 	http.ServeFileFS(w, r, assets, "assets/style.css")
 }
 
@@ -72,22 +81,34 @@ func style(w http.ResponseWriter, r *http.Request) {
 const pageWithin = 20 * time.Second
 
 // overview serves the page.
-func (p *Pages) overview(w http.ResponseWriter, r *http.Request) {
+func (p *Pages) overview(w http.ResponseWriter, r *http.Request, who *viewer) {
 	ctx, cancel := context.WithTimeout(r.Context(), pageWithin)
 	defer cancel()
-	v, err := p.look(ctx, r.URL.Query().Get("project"), r.URL.Query().Get("after"))
-	if err == nil {
-		var out bytes.Buffer
-		if err = p.page.Execute(&out, v); err == nil {
-			w.Header().Set("Content-Type", "text/html; charset=utf-8")
-			w.Write(out.Bytes())
-			return
-		}
-	}
-	if errors.Is(err, errNoProject) {
+	v, err := p.look(ctx, who, r.URL.Query().Get("project"), r.URL.Query().Get("after"))
+	switch {
+	case err == nil:
+		p.write(w, r, http.StatusOK, p.page, v)
+	case errors.Is(err, errNoProject):
 		handlers.Error(w, r, http.StatusNotFound, err.Error())
+	default:
+		p.broken(w, r, err)
+	}
+}
+
+// write makes a page.
+func (p *Pages) write(w http.ResponseWriter, r *http.Request, status int, page *template.Template, data any) {
+	var out bytes.Buffer
+	if err := page.Execute(&out, data); err != nil {
+		p.broken(w, r, err)
 		return
 	}
+	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	w.WriteHeader(status)
+	w.Write(out.Bytes())
+}
+
+// broken says that a page could not be made, and why in the log.
+func (p *Pages) broken(w http.ResponseWriter, r *http.Request, err error) {
 	zerolog.Ctx(r.Context()).Error().Err(err).Msg("the page could not be made")
 	if errors.Is(err, storage.ErrUnavailable) {
 		handlers.Unavailable(w, r)

@@ -1,0 +1,113 @@
+package web
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"github.com/soulcaster/soulcaster/engine/github"
+	"github.com/soulcaster/soulcaster/engine/project"
+	"github.com/soulcaster/soulcaster/engine/signin"
+)
+
+// viewer is who looks at a page, and what they may see.
+type viewer struct {
+	operator bool // sees everything: with the operator's token, or at the machine of a preview
+	who      github.Person
+	reach    map[int64]github.Reach // by installation
+}
+
+// installations are those that the viewer may see something of, all being the app's.
+func (v *viewer) installations(all []int64) (some []int64) {
+	for _, id := range all {
+		if _, reaches := v.reach[id]; v.operator || reaches {
+			some = append(some, id)
+		}
+	}
+	return some
+}
+
+// may reports whether the viewer may do as much in a project as a permission says. Of a
+// repository that GitHub has not told about yet nobody but the operator may anything.
+func (v *viewer) may(p project.Project, what github.Permission) bool {
+	return v.operator || p.Repo.ID != 0 && v.reach[p.Installation].Repositories[p.Repo.ID] >= what
+}
+
+// administers reports whether the viewer may see what belongs to an installation as a
+// whole.
+func (v *viewer) administers(installation int64) bool {
+	r := v.reach[installation]
+	if v.operator || r.Owner {
+		return true
+	}
+	for _, p := range r.Repositories {
+		if p >= github.Admin {
+			return true
+		}
+	}
+	return false
+}
+
+// Access knows what people may see, for a minute after GitHub was asked. It is safe for
+// concurrent use.
+type Access struct {
+	ask func(ctx context.Context, t github.PersonToken, who github.Person) ([]github.Reach, error)
+	now func() time.Time
+
+	mu    sync.Mutex
+	known map[int64]reached // by person
+}
+
+type reached struct {
+	by map[int64]github.Reach
+	at time.Time
+}
+
+const (
+	accessLife = time.Minute
+	maxKnown   = 5000
+)
+
+// NewAccess returns what is asked through a function such as [github.Login.Reach].
+func NewAccess(ask func(ctx context.Context, t github.PersonToken, who github.Person) ([]github.Reach, error), now func() time.Time) *Access {
+	return &Access{ask: ask, now: now, known: make(map[int64]reached)}
+}
+
+// Forget has GitHub asked anew for everybody: something was told that changes what
+// people may see.
+func (a *Access) Forget() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	clear(a.known)
+}
+
+// of returns what somebody may see. There is no answer from memory that is older than a
+// minute: if GitHub cannot be asked, nobody sees anything.
+func (a *Access) of(ctx context.Context, s signin.Session) (map[int64]github.Reach, error) {
+	a.mu.Lock()
+	got, ok := a.known[s.Who.ID]
+	a.mu.Unlock()
+	if ok && a.now().Sub(got.at) < accessLife {
+		return got.by, nil
+	}
+	asked := a.now()
+	all, err := a.ask(ctx, s.Token, s.Who)
+	if err != nil {
+		return nil, err
+	}
+	by := make(map[int64]github.Reach, len(all))
+	for _, r := range all {
+		by[r.Installation] = r
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if len(a.known) >= maxKnown {
+		clear(a.known)
+	}
+	a.known[s.Who.ID] = reached{by, asked}
+	return by, nil
+}
+
+// errSignIn says that nobody is signed in.
+var errSignIn = errors.New("nobody is signed in")
