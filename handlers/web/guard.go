@@ -50,7 +50,7 @@ func (p *Pages) guard(next func(w http.ResponseWriter, r *http.Request, who *vie
 }
 
 // protect sets the headers that every page has: it runs no script, loads nothing
-// but our style, sends no form, and is shown in nobody's frame.
+// but our style and icon, sends no form, and is shown in nobody's frame.
 func protect(h http.Header) {
 	h.Set("Content-Security-Policy", csp("form-action 'none'"))
 	h.Set("X-Content-Type-Options", "nosniff")
@@ -60,7 +60,7 @@ func protect(h http.Header) {
 
 // csp is the policy of a page that may do what is said, and nothing else.
 func csp(may string) string {
-	return "default-src 'none'; style-src 'self'; base-uri 'none'; frame-ancestors 'none'; " + may
+	return "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; frame-ancestors 'none'; " + may
 }
 
 // bearer reports whether the request carries the token. Without a token nobody

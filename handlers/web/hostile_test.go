@@ -54,7 +54,7 @@ func alive(t *testing.T, page io.Reader) (found []string) {
 			switch {
 			case strings.HasPrefix(a.Key, "on"), a.Key == "style", a.Key == "srcdoc", a.Key == "src", a.Key == "action", a.Key == "http-equiv", a.Key == "id":
 				found = append(found, n.Data+" "+a.Key)
-			case a.Key == "href" && n.Data == "link" && value != "/assets/style.css":
+			case a.Key == "href" && n.Data == "link" && value != "/assets/style.css" && value != "/assets/icon.svg":
 				found = append(found, "link to "+value)
 			case a.Key == "href" && n.Data != "link" && !strings.HasPrefix(value, "https://") && !strings.HasPrefix(value, "http://") && !strings.HasPrefix(value, "/?"):
 				found = append(found, "href "+value)

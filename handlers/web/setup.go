@@ -85,8 +85,9 @@ func NewSetup(cfg SetupConfig) *Setup {
 	handlers.Handle(s.mux, http.MethodPost, "/setup/manifest", s.guarded(s.send))
 	handlers.Handle(s.mux, http.MethodGet, setupReturn, s.guarded(s.registered))
 	handlers.Handle(s.mux, http.MethodGet, "/setup/checks", s.guarded(s.checks))
-	handlers.Handle(s.mux, http.MethodGet, "/setup/style.css", s.guarded(style))
-	handlers.Handle(s.mux, http.MethodGet, "/setup/setup.js", s.guarded(func(w http.ResponseWriter, r *http.Request) { http.ServeFileFS(w, r, assets, "assets/setup.js") }))
+	for _, name := range []string{"style.css", "setup.js", "icon.svg"} {
+		handlers.Handle(s.mux, http.MethodGet, "/setup/"+name, s.guarded(asset(name)))
+	}
 	handlers.Handle(s.mux, http.MethodGet, "/healthz", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		handlers.JSON(w, http.StatusOK, map[string]string{"status": "ok"})
 	}))

@@ -437,6 +437,12 @@ func TestWhoSeesWhat(t *testing.T) {
 	if got := status(ann, "/?project="+api); got != 200 {
 		t.Errorf("after a minute: %d", got)
 	}
+	// Who signs in anew is asked for anew.
+	l.accounts.allow("ann", in, 8)
+	ann.signsIn("ann")
+	if got := status(ann, "/?project="+api); got != 404 {
+		t.Errorf("after signing in anew: %d", got)
+	}
 	// GitHub away: nobody sees anything, and is told so.
 	w.Pass(accessLife)
 	l.accounts.mu.Lock()

@@ -82,6 +82,13 @@ func (a *Access) Forget() {
 	clear(a.known)
 }
 
+// forget has GitHub asked anew for one person.
+func (a *Access) forget(person int64) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	delete(a.known, person)
+}
+
 // of returns what somebody may see. There is no answer from memory that is older than a
 // minute: if GitHub cannot be asked, nobody sees anything.
 func (a *Access) of(ctx context.Context, s signin.Session) (map[int64]github.Reach, error) {

@@ -58,7 +58,8 @@ func New(cfg Config, projects *project.Registry, actions *action.Log, now func()
 func (p *Pages) Register(mux *http.ServeMux) {
 	handlers.Handle(mux, http.MethodGet, "/{$}", p.guard(p.overview))
 	handlers.Handle(mux, http.MethodGet, "/runs/{installation}/{project}/{run}", p.guard(p.run))
-	handlers.Handle(mux, http.MethodGet, "/assets/style.css", http.HandlerFunc(style))
+	handlers.Handle(mux, http.MethodGet, "/assets/style.css", asset("style.css"))
+	handlers.Handle(mux, http.MethodGet, "/assets/icon.svg", asset("icon.svg"))
 	if p.cfg.SignIn != nil {
 		own := http.NewCrossOriginProtection()
 		handlers.Handle(mux, http.MethodGet, "/login", http.HandlerFunc(p.login))
@@ -71,10 +72,13 @@ func (p *Pages) Register(mux *http.ServeMux) {
 	})
 }
 
-func style(w http.ResponseWriter, r *http.Request) {
-	protect(w.Header())
-	w.Header().Set("Cache-Control", "public, max-age=300")
-	http.ServeFileFS(w, r, assets, "assets/style.css")
+// asset serves a file that everybody may have.
+func asset(name string) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		protect(w.Header())
+		w.Header().Set("Cache-Control", "public, max-age=300")
+		http.ServeFileFS(w, r, assets, "assets/"+name)
+	}
 }
 
 // pageWithin bounds how long the making of a page takes.

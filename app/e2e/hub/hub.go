@@ -63,6 +63,9 @@ type Hub struct {
 	faults        []*Fault
 	starts        []Start
 	codes         map[string]manifest // of manifests that somebody agreed to
+	browsing      *account            // who is signed in where the hub's pages are looked at
+	grants        map[string]grant    // by code
+	given         map[string]*account // tokens of people
 }
 
 // New starts a hub that knows nobody but the App.
@@ -97,6 +100,8 @@ func New(o Options) (*Hub, error) {
 		tokens:        make(map[string]*token),
 		signed:        make(map[string]bool),
 		codes:         make(map[string]manifest),
+		grants:        make(map[string]grant),
+		given:         make(map[string]*account),
 	}
 	h.routes = h.table()
 	h.mail = newCourier(o.WebhookSecret, o.WebhookURL, o.AppID)

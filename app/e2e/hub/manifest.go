@@ -35,8 +35,14 @@ func (h *Hub) servePage(w http.ResponseWriter, r *http.Request, body []byte) boo
 		form, _ = url.ParseQuery(string(body))
 	}
 	switch parts := strings.Split(r.URL.Path, "/"); {
+	case r.URL.Path == "/login/oauth/authorize" && r.Method == http.MethodGet:
+		h.authorize(w, r)
+		return true
 	case r.Method != http.MethodPost:
 		return false
+	case r.URL.Path == "/login/oauth/access_token":
+		h.exchange(w, form)
+		return true
 	case r.URL.Path == "/settings/apps/new":
 		owner = "you"
 	case len(parts) == 6 && parts[1] == "organizations" && strings.HasSuffix(r.URL.Path, "/settings/apps/new"):
@@ -95,6 +101,6 @@ func (c *call) convert() (any, error) {
 	c.hub.o.Permissions, c.hub.o.Events = m.Permissions, m.Events
 	app := c.hub.app()
 	app["name"], app["pem"], app["webhook_secret"], app["owner"] = m.Name, string(c.hub.o.Key), c.hub.o.WebhookSecret, object{"login": m.owner}
-	app["client_id"], app["client_secret"] = "Iv1.0123456789abcdef", "oauth-secret-0123456789"
+	app["client_id"], app["client_secret"] = ClientID, ClientSecret
 	return app, nil
 }

@@ -25,7 +25,7 @@ type call struct {
 type route struct {
 	method string
 	path   *regexp.Regexp
-	needs  string // "nothing", "app" for its JWT, "" for any token, else permissions of which one is enough
+	needs  string // "nothing" the hub knows, "app" for its JWT, "" for any token, else permissions of which one is enough
 	status int    // of success
 	do     func(*call) (any, error)
 }
@@ -38,6 +38,10 @@ func (h *Hub) table() []route {
 		all = append(all, route{method, pattern(path), needs, status, do})
 	}
 	add("POST", "/app-manifests/{code}/conversions", "nothing", 201, (*call).convert)
+	add("DELETE", "/applications/{client}/token", "nothing", 204, (*call).deleteGrant)
+	add("GET", "/user", "nothing", 200, (*call).getUser)
+	add("GET", "/user/installations", "nothing", 200, (*call).getUserInstallations)
+	add("GET", "/user/installations/{id}/repositories", "nothing", 200, (*call).getUserRepositories)
 	add("GET", "/app", "app", 200, (*call).getApp)
 	add("GET", "/app/installations/{id}", "app", 200, (*call).getInstallation)
 	add("POST", "/app/installations/{id}/access_tokens", "app", 201, (*call).postToken)
