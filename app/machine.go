@@ -182,7 +182,7 @@ func assemble(ctx context.Context, cfg *config.Config, db storage.DB, bell stora
 		}
 		made.runs = fix.New(fix.Config{
 			App: app, Projects: projects, Host: in, Problems: keeper, Publisher: publisher, Launcher: made.launcher.Launcher,
-			Log: actions, Caps: caps(cfg), AgentURL: cmp.Or(cfg.PublicURL, m.address), Marker: mac, Claims: claims, Wake: queue.Wake, Now: now,
+			Log: actions, Caps: caps(cfg), AgentURL: cmp.Or(cfg.PublicURL, m.address), PublicURL: cfg.PublicURL, Marker: mac, Claims: claims, Wake: queue.Wake, Now: now,
 		})
 		made.runs.Register(queue)
 		var asked *model.Gateway

@@ -148,7 +148,7 @@ func (b *window) shot(name string) {
 			}
 			var picture []byte
 			if err == nil {
-				picture, err = chromedp.Run(ctx, chromedp.FullScreenshot(90))
+				picture, err = chromedp.Run(ctx, chromedp.FullScreenshot(100))
 			}
 			if err != nil {
 				b.t.Fatalf("take a picture of %s: %v", name, err)
@@ -162,7 +162,7 @@ func (b *window) shot(name string) {
 			if err := os.MkdirAll(shots, 0o755); err != nil {
 				b.t.Fatal(err)
 			}
-			if err := os.WriteFile(filepath.Join(shots, fmt.Sprintf("%s-%s-%s.jpg", name, scheme, size)), picture, 0o644); err != nil {
+			if err := os.WriteFile(filepath.Join(shots, fmt.Sprintf("%s-%s-%s.png", name, scheme, size)), picture, 0o644); err != nil {
 				b.t.Fatal(err)
 			}
 		}

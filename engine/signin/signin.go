@@ -149,13 +149,16 @@ func (s *Sessions) find(ctx context.Context, id string) (record, storage.Entry, 
 }
 
 // Turn gives a session another id. The old one is good for a minute more. ErrNone if
-// there is no such session, or somebody turned it a moment ago.
+// there is no such session, or it is not time: another request was first.
 func (s *Sessions) Turn(ctx context.Context, id string) (string, error) {
 	r, was, err := s.find(ctx, id)
 	if err != nil {
 		return "", err
 	}
 	now, next := s.now().UTC(), rand.Text()
+	if now.Sub(r.Turned) < turnAfter {
+		return "", ErrNone
+	}
 	fresh := r
 	fresh.Turned = now
 	r.Turned = now // and is not turned again
