@@ -205,6 +205,9 @@ func TestBrowser(t *testing.T) {
 			b.press("Sign in with GitHub")
 			b.shows("signed in as "+reader, "The shop greets me with a typo", "issue #"+itoa(number))
 			b.shot("overview")
+			b.open(w.door.url + "/installed?installation_id=" + itoa(acme) + "&setup_action=install")
+			b.shows("Soulcaster is installed on acme", "number is "+itoa(acme))
+			b.shot("installed")
 
 			w.hub.Allow(shop, reader, "none") // and GitHub tells of it, in some way
 			w.hub.As(reader).Renounce()

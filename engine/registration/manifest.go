@@ -48,17 +48,24 @@ func (c Choices) Check() error {
 	return nil
 }
 
+// Paths are where GitHub sends browsers back to.
+type Paths struct {
+	Registered string // once the App is there
+	SignedIn   string // who signs in
+	Installed  string // who has installed the App
+}
+
 // Manifest is what GitHub is sent, as JSON. publicURL is where GitHub reaches the app,
-// without a slash at the end; returnPath is where GitHub sends the browser back to once
-// the App is there, and loginPath where it sends those who sign in.
+// without a slash at the end.
 // https://docs.github.com/en/apps/sharing-github-apps/registering-a-github-app-from-a-manifest
-func Manifest(c Choices, publicURL, returnPath, loginPath string) ([]byte, error) {
+func Manifest(c Choices, publicURL string, back Paths) ([]byte, error) {
 	var m struct {
 		Name        string            `json:"name" yaml:"name"`
 		URL         string            `json:"url" yaml:"url"`
 		Public      bool              `json:"public" yaml:"public"`
 		Redirect    string            `json:"redirect_url" yaml:"redirect_url"`
 		Callbacks   []string          `json:"callback_urls" yaml:"callback_urls"`
+		Setup       string            `json:"setup_url" yaml:"setup_url"`
 		Hook        map[string]any    `json:"hook_attributes" yaml:"hook_attributes"`
 		Permissions map[string]string `json:"default_permissions" yaml:"default_permissions"`
 		Events      []string          `json:"default_events" yaml:"default_events"`
@@ -66,8 +73,8 @@ func Manifest(c Choices, publicURL, returnPath, loginPath string) ([]byte, error
 	if err := yaml.UnmarshalWithOptions(base, &m, yaml.Strict()); err != nil {
 		return nil, fmt.Errorf("read the App's manifest: %w", err)
 	}
-	m.Name, m.URL, m.Public, m.Redirect = c.Name, publicURL, c.Public, publicURL+returnPath
-	m.Callbacks = []string{publicURL + loginPath}
+	m.Name, m.URL, m.Public, m.Redirect = c.Name, publicURL, c.Public, publicURL+back.Registered
+	m.Callbacks, m.Setup = []string{publicURL + back.SignedIn}, publicURL+back.Installed
 	m.Hook["url"] = publicURL + "/api/github/hook"
 	if !c.Fix {
 		m.Permissions = map[string]string{"issues": m.Permissions["issues"], "metadata": m.Permissions["metadata"]}

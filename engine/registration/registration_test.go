@@ -132,7 +132,7 @@ func TestManifest(t *testing.T) {
 		t.Error("app.yml is not the one at the top: make generate")
 	}
 	for _, c := range []registration.Choices{{Name: "Soul", Fix: true}, {Name: "S \"o\" <u> l", Public: true}} {
-		data, err := registration.Manifest(c, "https://soul.test", "/back", "/login/back")
+		data, err := registration.Manifest(c, "https://soul.test", registration.Paths{Registered: "/back", SignedIn: "/login/back", Installed: "/installed"})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -144,7 +144,7 @@ func TestManifest(t *testing.T) {
 			Permissions map[string]string `json:"default_permissions"`
 			Events      []string          `json:"default_events"`
 		}
-		if !bytes.Contains(data, []byte(`"callback_urls":["https://soul.test/login/back"]`)) {
+		if !bytes.Contains(data, []byte(`"callback_urls":["https://soul.test/login/back"],"setup_url":"https://soul.test/installed"`)) {
 			t.Errorf("who signs in comes back elsewhere: %s", data)
 		}
 		if err := json.Unmarshal(data, &m); err != nil || m.Name != c.Name {

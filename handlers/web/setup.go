@@ -207,7 +207,7 @@ func (s *Setup) send(w http.ResponseWriter, r *http.Request) {
 		s.form(w, r, http.StatusUnprocessableEntity, v)
 		return
 	}
-	manifest, err := registration.Manifest(v.Choices, s.cfg.PublicURL, setupReturn, LoginReturn)
+	manifest, err := registration.Manifest(v.Choices, s.cfg.PublicURL, registration.Paths{Registered: setupReturn, SignedIn: LoginReturn, Installed: InstalledReturn})
 	if err != nil {
 		s.broken(w, r, err)
 		return

@@ -523,3 +523,27 @@ func (l *lobby) count() int {
 	}
 	return len(entries)
 }
+
+// The number of an installation in an address is believed of nobody who may not see it.
+func TestInstalled(t *testing.T) {
+	l := newLobby(t)
+	l.accounts.allow("ann", 101, 7, "admin")
+	nobody, ann, bob := l.guest(), l.guest(), l.guest()
+	if out := nobody.ask("GET", "/installed?installation_id=101&setup_action=install", nil); out.Code != http.StatusSeeOther || !strings.HasPrefix(out.Header().Get("Location"), "/login?to=%2Finstalled") {
+		t.Errorf("nobody: %d %v", out.Code, out.Header())
+	}
+	ann.signsIn("ann")
+	bob.signsIn("bob")
+	if out := ann.ask("GET", "/installed?installation_id=101", nil); out.Code != 200 || !strings.Contains(out.Body.String(), "<strong>101</strong>") || !strings.Contains(out.Body.String(), "org-101") {
+		t.Errorf("ann: %d %s", out.Code, out.Body)
+	}
+	for _, id := range []string{"101", "102", "", "x", "-1", "101 "} {
+		if out := bob.ask("GET", "/installed?"+url.Values{"installation_id": {id}}.Encode(), nil); out.Code != 404 || strings.Contains(out.Body.String(), "org-101") {
+			t.Errorf("bob asks for %q: %d %s", id, out.Code, out.Body)
+		}
+	}
+	l.accounts.allow("bob", 202, 9, "pull") // a moment ago
+	if out := bob.ask("GET", "/installed?installation_id=202", nil); out.Code != 200 {
+		t.Errorf("what was installed a moment ago: %d %s", out.Code, out.Body)
+	}
+}

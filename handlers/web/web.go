@@ -37,13 +37,13 @@ type Pages struct {
 	now      func() time.Time
 	markdown *markdown
 
-	page, runPage, loginPage, noticePage *template.Template
+	page, runPage, loginPage, noticePage, installedPage *template.Template
 }
 
 // New returns the pages.
 func New(cfg Config, projects *project.Registry, actions *action.Log, now func() time.Time) (*Pages, error) {
 	p := &Pages{cfg: cfg, projects: projects, actions: actions, now: now, markdown: newMarkdown()}
-	for name, to := range map[string]**template.Template{"page.html": &p.page, "run.html": &p.runPage, "login.html": &p.loginPage, "notice.html": &p.noticePage} {
+	for name, to := range map[string]**template.Template{"page.html": &p.page, "run.html": &p.runPage, "login.html": &p.loginPage, "notice.html": &p.noticePage, "installed.html": &p.installedPage} {
 		page, err := template.New(name).Funcs(p.functions()).ParseFS(assets, "assets/"+name, "assets/frame.html")
 		if err != nil {
 			return nil, fmt.Errorf("parse %s: %w", name, err)
@@ -65,6 +65,7 @@ func (p *Pages) Register(mux *http.ServeMux) {
 		handlers.Handle(mux, http.MethodGet, "/login", http.HandlerFunc(p.login))
 		handlers.Handle(mux, http.MethodPost, "/login/github", own.Handler(http.HandlerFunc(p.leave)))
 		handlers.Handle(mux, http.MethodGet, LoginReturn, http.HandlerFunc(p.arrive))
+		handlers.Handle(mux, http.MethodGet, InstalledReturn, http.HandlerFunc(p.installed))
 		handlers.Handle(mux, http.MethodPost, "/logout", own.Handler(http.HandlerFunc(p.logout)))
 	}
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {

@@ -1,0 +1,37 @@
+package web
+
+import (
+	"net/http"
+	"strconv"
+)
+
+// InstalledReturn is where GitHub sends the browser to once the App was installed.
+const InstalledReturn = "/installed"
+
+// installedView is what is told of an installation to who has made it.
+type installedView struct {
+	Viewer       string
+	Account      string
+	Installation int64
+	Repositories int
+}
+
+// installed serves what is next after an installation. The number in the address is
+// anybody's to write: it counts for those alone of whom GitHub says that they may see
+// that installation.
+func (p *Pages) installed(w http.ResponseWriter, r *http.Request) {
+	if s := p.cfg.SignIn; s != nil { // what was known a moment ago was before it
+		if found, err := s.Sessions.Find(r.Context(), s.brought(r, sessionCookie)); err == nil {
+			s.Access.forget(found.Who.ID)
+		}
+	}
+	p.guard(func(w http.ResponseWriter, r *http.Request, who *viewer) {
+		id, err := strconv.ParseInt(r.URL.Query().Get("installation_id"), 10, 64)
+		reach, may := who.reach[id]
+		if err != nil || !may {
+			p.notice(w, r, http.StatusNotFound, "GitHub does not say that you may see this installation. If somebody has to approve it first, you will see it after that.")
+			return
+		}
+		p.write(w, r, http.StatusOK, p.installedPage, installedView{who.who.Login, reach.Account, id, len(reach.Repositories)})
+	})(w, r)
+}
