@@ -11,6 +11,8 @@ require (
 	github.com/aymanbagabas/go-udiff v0.3.1 // shows a change on the page of a run
 	github.com/bmatcuk/doublestar/v4 v4.10.4 // patterns with ** in fix.paths
 	github.com/bradleyfalzon/ghinstallation/v2 v2.12.0 // tokens of installations
+	github.com/chromedp/cdproto v0.159.0 // what chromedp speaks with the browser
+	github.com/chromedp/chromedp v0.23.0 // a real browser in end-to-end tests
 	github.com/goccy/go-yaml v1.19.2 // YAML with the lines of its errors
 	github.com/golang-jwt/jwt/v4 v4.5.2 // reads the App's private key
 	github.com/google/go-github/v66 v66.0.0 // GitHub's API; the version that go-githubapp speaks
@@ -31,11 +33,6 @@ require (
 	golang.org/x/term v0.47.0 // is there a terminal for progress?
 	golang.org/x/text v0.42.0 // folds paths as file systems do
 	google.golang.org/genai v1.77.0 // Gemini
-)
-
-require (
-	github.com/chromedp/cdproto v0.159.0
-	github.com/chromedp/chromedp v0.23.0
 )
 
 require (
