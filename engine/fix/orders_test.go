@@ -23,7 +23,7 @@ func TestTwoCommandsAtOnce(t *testing.T) {
 			o.By, o.At = ann, w.Time
 			var answers []run.Answer
 			for n := range int64(2) {
-				o.Comment = n
+				o.Comment = w.comment + 1 + n // newer than what asked for the proposal
 				a, err := w.runs.Order(t.Context(), w.space(), o)
 				if err != nil || a.Change == nil {
 					t.Fatalf("answer %+v (%v)", a, err)
