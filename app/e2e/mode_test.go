@@ -147,10 +147,10 @@ func TestLivePages(t *testing.T) {
 		"other scheme": {map[string]string{"Authorization": "Basic " + adminToken}, 401},
 		"token":        {map[string]string{"Authorization": "Bearer " + adminToken}, 200},
 	} {
-		for _, path := range []string{"/", "/assets/style.css"} {
+		for path, want := range map[string]int{"/": tt.want, "/assets/style.css": 200, "/login": 200} {
 			r := ask(t, "GET", w.address()+path, tt.header, nil)
-			if r.status != tt.want {
-				t.Errorf("%s, %s: %d, want %d", name, path, r.status, tt.want)
+			if r.status != want {
+				t.Errorf("%s, %s: %d, want %d", name, path, r.status, want)
 			}
 			if csp := r.header.Get("Content-Security-Policy"); !strings.Contains(csp, "default-src 'none'") {
 				t.Errorf("%s, %s: Content-Security-Policy %q", name, path, csp)
