@@ -21,15 +21,15 @@ const pingTimeout = 2 * time.Second
 
 // health adds the routes that say whether the process lives and whether it can
 // do its work.
-func health(mux *http.ServeMux, db storage.DB, queue *work.Queue) {
-	handlers.Handle(mux, http.MethodGet, "/healthz", http.HandlerFunc(alive))
+func health(mux *handlers.Router, db storage.DB, queue *work.Queue) {
+	mux.Handle(http.MethodGet, "/healthz", http.HandlerFunc(alive))
 	ready := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		ctx, cancel := context.WithTimeout(r.Context(), pingTimeout)
 		defer cancel()
 		readiness(w, r, map[string]error{"store": db.Ping(ctx), "workers": queue.Ready()})
 	})
-	handlers.Handle(mux, http.MethodGet, "/readyz", ready)
-	handlers.Handle(mux, http.MethodGet, "/health", ready)
+	mux.Handle(http.MethodGet, "/readyz", ready)
+	mux.Handle(http.MethodGet, "/health", ready)
 }
 
 func alive(w http.ResponseWriter, _ *http.Request) {

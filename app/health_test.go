@@ -29,7 +29,7 @@ func TestReadyz(t *testing.T) {
 	queue := work.New(db, db, work.Options{Poll: 50 * time.Millisecond, Log: zerolog.Nop()})
 	ctx, stop := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
-	mux := http.NewServeMux()
+	mux := handlers.NewRouter()
 	health(mux, db, queue)
 	h := handlers.Observe(zerolog.Nop(), newMetrics(db, queue).count, mux)
 	ask := func(path string) *httptest.ResponseRecorder {

@@ -166,7 +166,7 @@ func assemble(ctx context.Context, cfg *config.Config, db storage.DB, bell stora
 	queue.Handle(upkeep.InstallationWork, upkeep.Installation(installed, app, projects, queue.Wake, now))
 	queue.Handle(upkeep.EraseWork, upkeep.Erase(projects))
 
-	mux := http.NewServeMux()
+	mux := handlers.NewRouter()
 	ingest.New(sources, taker, func(installation int64, author string) string {
 		return keys.Hash(secret.Authors, project.InstallationSpace(installation), author)
 	}, now).Register(mux)
@@ -210,7 +210,7 @@ func assemble(ctx context.Context, cfg *config.Config, db storage.DB, bell stora
 		if err != nil {
 			return nil, err
 		}
-		mux.Handle(handlegithub.Route, hook)
+		mux.All(handlegithub.Route, hook)
 		// What GitHub said while the app was away, it says again.
 		queue.Handle(upkeep.MissedWork, upkeep.Missed(host, now))
 		if err := catchUp(ctx, app, queue.Wake); err != nil {
@@ -225,8 +225,8 @@ func assemble(ctx context.Context, cfg *config.Config, db storage.DB, bell stora
 	}
 	pages.Register(mux)
 	if m.setup != nil {
-		mux.Handle("/setup", m.setup)
-		mux.Handle("/setup/", m.setup)
+		mux.All("/setup", m.setup)
+		mux.All("/setup/", m.setup)
 	}
 	health(mux, db, queue)
 

@@ -99,19 +99,6 @@ func told(p any) string {
 	return fmt.Sprintf("a %T", p)
 }
 
-// Handle adds a route that answers to one method, and 405 to every other one.
-func Handle(mux *http.ServeMux, method, path string, handler http.Handler) {
-	allow := method
-	if method == http.MethodGet {
-		allow += ", " + http.MethodHead // net/http's mux has it answer both
-	}
-	mux.Handle(method+" "+path, handler)
-	mux.HandleFunc(path, func(w http.ResponseWriter, r *http.Request) {
-		w.Header().Set("Allow", allow)
-		Error(w, r, http.StatusMethodNotAllowed, "use "+method+" here")
-	})
-}
-
 // recorder remembers the status that was sent.
 type recorder struct {
 	http.ResponseWriter

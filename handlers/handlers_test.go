@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -24,9 +25,9 @@ type front struct {
 	seen []string // route and status
 }
 
-func newFront(t *testing.T, register func(mux *http.ServeMux)) *front {
+func newFront(t *testing.T, register func(mux *handlers.Router)) *front {
 	f := new(front)
-	mux := http.NewServeMux()
+	mux := handlers.NewRouter()
 	register(mux)
 	f.Server = httptest.NewServer(handlers.Observe(zerolog.New(&f.log), func(route string, status int, _ time.Duration) {
 		f.seen = append(f.seen, route+" "+http.StatusText(status))
@@ -36,10 +37,10 @@ func newFront(t *testing.T, register func(mux *http.ServeMux)) *front {
 }
 
 func TestRequestID(t *testing.T) {
-	f := newFront(t, func(mux *http.ServeMux) {
-		mux.HandleFunc("GET /id", func(w http.ResponseWriter, r *http.Request) {
+	f := newFront(t, func(mux *handlers.Router) {
+		mux.Handle(http.MethodGet, "/id", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			io.WriteString(w, handlers.RequestID(r.Context()))
-		})
+		}))
 	})
 	for _, c := range []struct {
 		name, sent string
@@ -88,8 +89,8 @@ func TestPanic(t *testing.T) {
 		{"of the runtime", func(r *http.Request) { _ = r.PathValue("secret")[len(r.URL.Path):] }, `"panic":"runtime error: slice bounds out of range [31:22]"`},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			f := newFront(t, func(mux *http.ServeMux) {
-				mux.HandleFunc("POST /in/{s}/{secret}", func(w http.ResponseWriter, r *http.Request) { c.panic(r) })
+			f := newFront(t, func(mux *handlers.Router) {
+				mux.Handle(http.MethodPost, "/in/{s}/{secret}", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { c.panic(r) }))
 			})
 			answer, err := http.Post(f.URL+"/in/acme/"+secret, "text/plain", nil)
 			if err != nil {
@@ -125,12 +126,12 @@ func TestPanic(t *testing.T) {
 
 // An answer that breaks off must not look whole.
 func TestPanicAfterTheAnswerBegan(t *testing.T) {
-	f := newFront(t, func(mux *http.ServeMux) {
-		mux.HandleFunc("GET /", func(w http.ResponseWriter, r *http.Request) {
+	f := newFront(t, func(mux *handlers.Router) {
+		mux.Handle(http.MethodGet, "/", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			io.WriteString(w, "half")
 			http.NewResponseController(w).Flush()
 			panic("half")
-		})
+		}))
 	})
 	answer, err := http.Get(f.URL)
 	if err != nil {
@@ -147,10 +148,12 @@ func TestPanicAfterTheAnswerBegan(t *testing.T) {
 }
 
 func TestHandleOneMethod(t *testing.T) {
-	f := newFront(t, func(mux *http.ServeMux) {
+	f := newFront(t, func(mux *handlers.Router) {
 		ok := http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})
-		handlers.Handle(mux, http.MethodGet, "/page", ok)
-		handlers.Handle(mux, http.MethodPost, "/in/{x}", ok)
+		mux.Handle(http.MethodGet, "/page", ok)
+		mux.Handle(http.MethodPost, "/in/{x}", ok)
+		mux.Handle(http.MethodGet, "/both", ok)
+		mux.Handle(http.MethodPost, "/both", ok)
 	})
 	for _, c := range []struct {
 		method, path string
@@ -159,6 +162,7 @@ func TestHandleOneMethod(t *testing.T) {
 	}{
 		{"GET", "/page", 200, ""}, {"HEAD", "/page", 200, ""}, {"POST", "/page", 405, "GET, HEAD"}, {"DELETE", "/page", 405, "GET, HEAD"},
 		{"POST", "/in/a", 200, ""}, {"GET", "/in/a", 405, "POST"}, {"PUT", "/in/a", 405, "POST"},
+		{"GET", "/both", 200, ""}, {"POST", "/both", 200, ""}, {"PUT", "/both", 405, "GET, HEAD, POST"},
 	} {
 		r, _ := http.NewRequestWithContext(t.Context(), c.method, f.URL+c.path, nil)
 		answer, err := http.DefaultClient.Do(r)
@@ -173,5 +177,17 @@ func TestHandleOneMethod(t *testing.T) {
 		if c.status == 405 && !strings.Contains(string(body), `"request_id":"`+answer.Header.Get("X-Request-ID")+`"`) {
 			t.Errorf("%s %s: %s", c.method, c.path, body)
 		}
+	}
+}
+
+func TestRoutes(t *testing.T) {
+	r := handlers.NewRouter()
+	ok := http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})
+	r.Handle(http.MethodGet, "/a/{b}", ok)
+	r.All("/hook", ok)
+	r.Handle(http.MethodPost, "/a/{b}", ok)
+	want := []handlers.Route{{Method: "GET", Path: "/a/{b}"}, {Path: "/hook"}, {Method: "POST", Path: "/a/{b}"}}
+	if got := r.Routes(); !slices.Equal(got, want) {
+		t.Errorf("routes %v, want %v", got, want)
 	}
 }

@@ -66,9 +66,9 @@ func New(sessions *session.Sessions, gateway *model.Gateway, now func() time.Tim
 }
 
 // Register adds the routes to the mux.
-func (h *Handler) Register(mux *http.ServeMux) {
+func (h *Handler) Register(mux *handlers.Router) {
 	route := func(method, path string, serve func(http.ResponseWriter, *http.Request) error, fail func(http.ResponseWriter, *http.Request, *refusal)) {
-		handlers.Handle(mux, method, path, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		mux.Handle(method, path, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			if err := serve(w, r); err != nil {
 				// What took longer than the server's own patience is answered all the same.
 				_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(writeTime))

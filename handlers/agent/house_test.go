@@ -108,7 +108,7 @@ func newHouseBehind(t *testing.T, patience time.Duration, budget run.Budget, tur
 	if err != nil {
 		t.Fatal(err)
 	}
-	mux := http.NewServeMux()
+	mux := handlers.NewRouter()
 	agent.New(sessions, gateway, time.Now).Register(mux)
 	server := httptest.NewUnstartedServer(handlers.Observe(zerolog.New(h), func(string, int, time.Duration) {}, mux))
 	server.Config.ReadTimeout, server.Config.WriteTimeout = patience, patience

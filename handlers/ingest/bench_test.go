@@ -50,7 +50,7 @@ func BenchmarkDoor(b *testing.B) {
 
 			door := New(source.NewTable(sources()), intake.New(h.projects, issue.Standings{}, func(...string) {}, time.Now),
 				func(int64, string) string { return "" }, time.Now)
-			mux := http.NewServeMux()
+			mux := handlers.NewRouter()
 			door.Register(mux)
 			front := handlers.Observe(zerolog.Nop(), func(string, int, time.Duration) {}, mux)
 			b.ResetTimer()

@@ -117,7 +117,7 @@ func (h *house) serve(taker Taker) *Handler {
 		return hex.EncodeToString(mac.Sum(nil)[:16])
 	}
 	door := New(source.NewTable(sources()), taker, hash, time.Now)
-	mux := http.NewServeMux()
+	mux := handlers.NewRouter()
 	door.Register(mux)
 	server := httptest.NewServer(handlers.Observe(zerolog.New(h), func(string, int, time.Duration) {}, mux))
 	h.t.Cleanup(server.Close)

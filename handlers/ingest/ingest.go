@@ -49,7 +49,7 @@ func New(sources Sources, taker Taker, hash func(installation int64, author stri
 }
 
 // Register adds the routes to the mux.
-func (h *Handler) Register(mux *http.ServeMux) {
+func (h *Handler) Register(mux *handlers.Router) {
 	for path, serve := range map[string]func(http.ResponseWriter, *http.Request) error{
 		"/ingest/sentry/{source}":          h.sentry,
 		"/ingest/sentry/{source}/{secret}": h.legacy,
@@ -57,7 +57,7 @@ func (h *Handler) Register(mux *http.ServeMux) {
 		"/ingest/feedback/{source}":        h.report,
 		"/ingest/manual/{source}":          h.report,
 	} {
-		handlers.Handle(mux, http.MethodPost, path, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		mux.Handle(http.MethodPost, path, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			if err := serve(w, r); err != nil {
 				h.fail(w, r, err)
 			}

@@ -24,7 +24,7 @@ func pages(t testing.TB, w *enginetest.World, cfg Config) http.Handler {
 	if err != nil {
 		t.Fatal(err)
 	}
-	mux := http.NewServeMux()
+	mux := handlers.NewRouter()
 	p.Register(mux)
 	return handlers.Observe(zerolog.New(io.Discard), func(string, int, time.Duration) {}, mux)
 }

@@ -44,7 +44,7 @@ type Finding struct {
 // Once there is an App, it goes on to tell that browser how things are.
 type Setup struct {
 	cfg   SetupConfig
-	mux   *http.ServeMux
+	mux   *handlers.Router
 	pages *template.Template
 	token string // opens the page, once
 	done  chan struct{}
@@ -79,21 +79,21 @@ func NewSetup(cfg SetupConfig) *Setup {
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
-	s := &Setup{cfg: cfg, mux: http.NewServeMux(), token: rand.Text(), session: rand.Text(), done: make(chan struct{}), begun: make(map[string]attempt),
+	s := &Setup{cfg: cfg, mux: handlers.NewRouter(), token: rand.Text(), session: rand.Text(), done: make(chan struct{}), begun: make(map[string]attempt),
 		pages: template.Must(template.ParseFS(assets, "assets/setup.html"))}
-	handlers.Handle(s.mux, http.MethodGet, "/setup", http.HandlerFunc(s.open))
-	handlers.Handle(s.mux, http.MethodPost, "/setup/manifest", s.guarded(s.send))
-	handlers.Handle(s.mux, http.MethodGet, setupReturn, s.guarded(s.registered))
-	handlers.Handle(s.mux, http.MethodGet, "/setup/checks", s.guarded(s.checks))
+	s.mux.Handle(http.MethodGet, "/setup", http.HandlerFunc(s.open))
+	s.mux.Handle(http.MethodPost, "/setup/manifest", s.guarded(s.send))
+	s.mux.Handle(http.MethodGet, setupReturn, s.guarded(s.registered))
+	s.mux.Handle(http.MethodGet, "/setup/checks", s.guarded(s.checks))
 	for _, name := range []string{"style.css", "setup.js", "icon.svg"} {
-		handlers.Handle(s.mux, http.MethodGet, "/setup/"+name, s.guarded(asset(name)))
+		s.mux.Handle(http.MethodGet, "/setup/"+name, s.guarded(asset(name)))
 	}
-	handlers.Handle(s.mux, http.MethodGet, "/healthz", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	s.mux.Handle(http.MethodGet, "/healthz", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		handlers.JSON(w, http.StatusOK, map[string]string{"status": "ok"})
 	}))
-	s.mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
+	s.mux.All("/", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		handlers.Error(w, r, http.StatusServiceUnavailable, "no GitHub App is set up yet: whoever runs this finds the address of the set-up page in its log")
-	})
+	}))
 	return s
 }
 

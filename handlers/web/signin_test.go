@@ -158,7 +158,7 @@ func newLobby(t *testing.T) *lobby {
 	if err != nil {
 		t.Fatal(err)
 	}
-	mux := http.NewServeMux()
+	mux := handlers.NewRouter()
 	p.Register(mux)
 	l.handler = handlers.Observe(zerolog.New(io.Discard), func(string, int, time.Duration) {}, mux)
 	return l

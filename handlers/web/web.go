@@ -55,22 +55,22 @@ func New(cfg Config, projects *project.Registry, actions *action.Log, now func()
 
 // Register adds the routes to the mux. Whatever no other route serves is not
 // found.
-func (p *Pages) Register(mux *http.ServeMux) {
-	handlers.Handle(mux, http.MethodGet, "/{$}", p.guard(p.overview))
-	handlers.Handle(mux, http.MethodGet, "/runs/{installation}/{project}/{run}", p.guard(p.run))
-	handlers.Handle(mux, http.MethodGet, "/assets/style.css", asset("style.css"))
-	handlers.Handle(mux, http.MethodGet, "/assets/icon.svg", asset("icon.svg"))
+func (p *Pages) Register(mux *handlers.Router) {
+	mux.Handle(http.MethodGet, "/{$}", p.guard(p.overview))
+	mux.Handle(http.MethodGet, "/runs/{installation}/{project}/{run}", p.guard(p.run))
+	mux.Handle(http.MethodGet, "/assets/style.css", asset("style.css"))
+	mux.Handle(http.MethodGet, "/assets/icon.svg", asset("icon.svg"))
 	if p.cfg.SignIn != nil {
 		own := http.NewCrossOriginProtection()
-		handlers.Handle(mux, http.MethodGet, "/login", http.HandlerFunc(p.login))
-		handlers.Handle(mux, http.MethodPost, "/login/github", own.Handler(http.HandlerFunc(p.leave)))
-		handlers.Handle(mux, http.MethodGet, LoginReturn, http.HandlerFunc(p.arrive))
-		handlers.Handle(mux, http.MethodGet, InstalledReturn, http.HandlerFunc(p.installed))
-		handlers.Handle(mux, http.MethodPost, "/logout", own.Handler(http.HandlerFunc(p.logout)))
+		mux.Handle(http.MethodGet, "/login", http.HandlerFunc(p.login))
+		mux.Handle(http.MethodPost, "/login/github", own.Handler(http.HandlerFunc(p.leave)))
+		mux.Handle(http.MethodGet, LoginReturn, http.HandlerFunc(p.arrive))
+		mux.Handle(http.MethodGet, InstalledReturn, http.HandlerFunc(p.installed))
+		mux.Handle(http.MethodPost, "/logout", own.Handler(http.HandlerFunc(p.logout)))
 	}
-	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
+	mux.All("/", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		handlers.Error(w, r, http.StatusNotFound, "there is nothing at this address")
-	})
+	}))
 }
 
 // asset serves a file that everybody may have.
