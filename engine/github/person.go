@@ -144,6 +144,7 @@ type Reach struct {
 	Account      string
 	Owner        bool // the account is the person's own
 	Repositories map[int64]Permission
+	Names        map[int64]string // owner/name, of the same
 }
 
 // How much is asked of what a person may see. Who may see more sees as much.
@@ -165,7 +166,7 @@ func (l *Login) Reach(ctx context.Context, t PersonToken, who Person) ([]Reach, 
 		}
 		err := json.NewDecoder(page).Decode(&got)
 		for _, in := range got.Installations {
-			all = append(all, Reach{Installation: in.ID, Account: in.Account.Login, Owner: in.Account.ID == who.ID, Repositories: make(map[int64]Permission)})
+			all = append(all, Reach{Installation: in.ID, Account: in.Account.Login, Owner: in.Account.ID == who.ID, Repositories: make(map[int64]Permission), Names: make(map[int64]string)})
 		}
 		return len(got.Installations), err
 	})
@@ -178,12 +179,13 @@ func (l *Login) Reach(ctx context.Context, t PersonToken, who Person) ([]Reach, 
 			var got struct {
 				Repositories []struct {
 					ID          int64           `json:"id"`
+					Name        string          `json:"full_name"`
 					Permissions map[string]bool `json:"permissions"`
 				} `json:"repositories"`
 			}
 			err := json.NewDecoder(page).Decode(&got)
 			for _, r := range got.Repositories {
-				in.Repositories[r.ID] = most(r.Permissions)
+				in.Repositories[r.ID], in.Names[r.ID] = most(r.Permissions), r.Name
 			}
 			return len(got.Repositories), err
 		})

@@ -24,6 +24,7 @@ func (p *Pages) guard(next func(w http.ResponseWriter, r *http.Request, who *vie
 		h.Set("Cross-Origin-Opener-Policy", "same-origin")
 		switch {
 		case bearer(r, p.cfg.AdminToken), p.cfg.Preview && loopback(r):
+			open(h)
 			next(w, r, &viewer{operator: true})
 			return
 		case p.cfg.Preview:
@@ -33,14 +34,14 @@ func (p *Pages) guard(next func(w http.ResponseWriter, r *http.Request, who *vie
 		who, err := p.session(w, r)
 		switch {
 		case err == nil:
-			h.Set("Content-Security-Policy", csp("form-action 'self'")) // they can sign out
+			open(h)
 			next(w, r, who)
 		case !errors.Is(err, errSignIn) && !errors.Is(err, storage.ErrUnavailable):
 			zerolog.Ctx(r.Context()).Warn().Err(err).Msg("it is not known what somebody may see")
 			p.notice(w, r, http.StatusServiceUnavailable, "GitHub does not say just now what you may see. Try again in a moment.")
 		case !errors.Is(err, errSignIn):
 			p.broken(w, r, err)
-		case p.cfg.SignIn != nil && strings.Contains(r.Header.Get("Accept"), "text/html"):
+		case p.cfg.SignIn != nil && wantsPage(r) && r.Method == http.MethodGet:
 			http.Redirect(w, r, "/login?"+url.Values{"to": {r.URL.RequestURI()}}.Encode(), http.StatusSeeOther)
 		default:
 			h.Set("WWW-Authenticate", "Bearer")
@@ -49,13 +50,19 @@ func (p *Pages) guard(next func(w http.ResponseWriter, r *http.Request, who *vie
 	}
 }
 
-// protect sets the headers that every page has: it runs no script, loads nothing
-// but our style and icon, sends no form, and is shown in nobody's frame.
+// protect sets the headers that every answer has: unless more is set, it runs no script,
+// loads nothing but our style and icon, sends no form, and is shown in nobody's frame.
 func protect(h http.Header) {
 	h.Set("Content-Security-Policy", csp("form-action 'none'"))
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("Referrer-Policy", "no-referrer")
 	h.Set("Cache-Control", "no-store")
+}
+
+// open allows a page what those who were let in need: our own scripts, what they ask of
+// us, and forms.
+func open(h http.Header) {
+	h.Set("Content-Security-Policy", csp("form-action 'self'; script-src 'self'; connect-src 'self'"))
 }
 
 // csp is the policy of a page that may do what is said, and nothing else.

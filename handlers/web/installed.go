@@ -10,7 +10,7 @@ const InstalledReturn = "/installed"
 
 // installedView is what is told of an installation to who has made it.
 type installedView struct {
-	Viewer       string
+	frame
 	Account      string
 	Installation int64
 	Repositories int
@@ -32,6 +32,6 @@ func (p *Pages) installed(w http.ResponseWriter, r *http.Request) {
 			p.notice(w, r, http.StatusNotFound, "GitHub does not say that you may see this installation. If somebody has to approve it first, you will see it after that.")
 			return
 		}
-		p.write(w, r, http.StatusOK, p.installedPage, installedView{who.who.Login, reach.Account, id, len(reach.Repositories)})
+		p.write(w, r, http.StatusOK, p.installedPage, installedView{p.frame(r, who), reach.Account, id, len(reach.Repositories)})
 	})(w, r)
 }

@@ -8,7 +8,6 @@ import (
 	"html/template"
 	"net/http"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -18,9 +17,7 @@ import (
 	"github.com/soulcaster/soulcaster/engine/fix/run"
 	"github.com/soulcaster/soulcaster/engine/fix/tell"
 	"github.com/soulcaster/soulcaster/engine/github"
-	"github.com/soulcaster/soulcaster/engine/project"
 	"github.com/soulcaster/soulcaster/engine/storage"
-	"github.com/soulcaster/soulcaster/handlers"
 )
 
 // How much of runs a page shows.
@@ -42,9 +39,7 @@ type runLine struct {
 
 // runView is what the page of a run shows.
 type runView struct {
-	Viewer  string // who is signed in, "" if nobody is
-	Demo    bool
-	Preview bool
+	frame
 	Run     *run.Run
 	Project string
 	State   string
@@ -56,7 +51,6 @@ type runView struct {
 	Log     string
 	LogCut  bool
 	Acts    []actView
-	Now     time.Time
 }
 
 // diffLine is a line of a difference; Kind is add, cut, head or empty.
@@ -66,44 +60,28 @@ type diffLine struct{ Kind, Text string }
 func RunPath(space, id string) string { return "/runs/" + strings.TrimPrefix(space, "p/") + "/" + id }
 
 // run serves the page of a run.
-func (p *Pages) run(w http.ResponseWriter, r *http.Request, who *viewer) {
-	ctx, cancel := context.WithTimeout(r.Context(), pageWithin)
-	defer cancel()
-	v, err := p.lookAtRun(ctx, who, r.PathValue("installation"), r.PathValue("project"), r.PathValue("run"))
-	switch {
-	case err == nil:
-		p.write(w, r, http.StatusOK, p.runPage, v)
-	case errors.Is(err, run.ErrNone), errors.Is(err, storage.ErrNoSpace), errors.Is(err, storage.ErrInvalid), errors.Is(err, project.ErrNoProject):
-		handlers.Error(w, r, http.StatusNotFound, "there is no such run")
-	default:
-		p.broken(w, r, err)
+func (p *Pages) run(w http.ResponseWriter, r *http.Request, at *place) {
+	v, err := p.lookAtRun(r.Context(), at, r.PathValue("run"))
+	if errors.Is(err, run.ErrNone) {
+		err = errNone
 	}
+	if err != nil {
+		p.fail(w, r, err)
+		return
+	}
+	v.frame = p.inside(r, at, "", link{Text: "run " + v.Run.ID})
+	p.write(w, r, http.StatusOK, p.runPage, v)
 }
 
-func (p *Pages) lookAtRun(ctx context.Context, who *viewer, installation, id, runID string) (*runView, error) {
-	n, err := strconv.ParseInt(installation, 10, 64)
-	if err != nil {
-		return nil, run.ErrNone
-	}
-	space, err := p.projects.Open(ctx, project.Space(n, id))
-	if err != nil {
-		return nil, err
-	}
-	known, _, err := project.Load(ctx, space)
-	if err != nil {
-		return nil, err
-	}
-	if !who.may(known, github.Read) {
-		return nil, run.ErrNone
-	}
+func (p *Pages) lookAtRun(ctx context.Context, at *place, runID string) (*runView, error) {
+	space, known := at.space, at.project
 	r, _, err := run.Load(ctx, space, runID)
 	if err != nil {
 		return nil, err
 	}
-	v := &runView{Viewer: who.who.Login, Demo: p.cfg.Demo, Preview: p.cfg.Preview, Run: r, Project: known.Repo.String(),
-		State: tell.State(r.State), Tone: runTone(r.State), Now: p.now().UTC()}
+	v := &runView{Run: r, Project: known.Repo.String(), State: tell.State(r.State), Tone: runTone(r.State)}
 	policy := p.projects.Policy(known)
-	t := tell.View{Run: r, Rounds: policy.Fix.Rounds, Minutes: policy.Fix.Minutes, Now: v.Now}
+	t := tell.View{Run: r, Rounds: policy.Fix.Rounds, Minutes: policy.Fix.Minutes, Now: p.now().UTC()}
 	if t.Evidence, err = run.Evidence(ctx, space, r.ID); err != nil {
 		return nil, err
 	}

@@ -177,9 +177,6 @@ func (s *Setup) known() *registration.App {
 	return s.app
 }
 
-// maxForm bounds the form, in bytes.
-const maxForm = 16 << 10
-
 // send makes the manifest and has the browser take it to GitHub.
 func (s *Setup) send(w http.ResponseWriter, r *http.Request) {
 	if s.known() != nil {

@@ -101,7 +101,6 @@ func (p *Pages) login(w http.ResponseWriter, r *http.Request) {
 func (p *Pages) leave(w http.ResponseWriter, r *http.Request) {
 	protect(w.Header())
 	s := p.cfg.SignIn
-	r.Body = http.MaxBytesReader(w, r.Body, maxForm)
 	on := signingIn{State: rand.Text(), Verifier: github.NewVerifier(), To: local(r.PostFormValue("to")), At: p.now()}
 	data, err := json.Marshal(on)
 	if err == nil {

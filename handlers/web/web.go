@@ -13,6 +13,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/soulcaster/soulcaster/engine/action"
+	"github.com/soulcaster/soulcaster/engine/github"
 	"github.com/soulcaster/soulcaster/engine/project"
 	"github.com/soulcaster/soulcaster/engine/storage"
 	"github.com/soulcaster/soulcaster/handlers"
@@ -43,34 +44,73 @@ type Pages struct {
 // New returns the pages.
 func New(cfg Config, projects *project.Registry, actions *action.Log, now func() time.Time) (*Pages, error) {
 	p := &Pages{cfg: cfg, projects: projects, actions: actions, now: now, markdown: newMarkdown()}
-	for name, to := range map[string]**template.Template{"page.html": &p.page, "run.html": &p.runPage, "login.html": &p.loginPage, "notice.html": &p.noticePage, "installed.html": &p.installedPage} {
-		page, err := template.New(name).Funcs(p.functions()).ParseFS(assets, "assets/"+name, "assets/frame.html")
-		if err != nil {
+	for name, to := range map[string]**template.Template{
+		"page.html": &p.page, "run.html": &p.runPage, "login.html": &p.loginPage, "notice.html": &p.noticePage, "installed.html": &p.installedPage,
+	} {
+		var err error
+		if *to, err = p.parse(name); err != nil {
 			return nil, fmt.Errorf("parse %s: %w", name, err)
 		}
-		*to = page
 	}
 	return p, nil
 }
 
-// Register adds the routes to the mux. Whatever no other route serves is not
-// found.
-func (p *Pages) Register(mux *handlers.Router) {
-	mux.Handle(http.MethodGet, "/{$}", p.guard(p.overview))
-	mux.Handle(http.MethodGet, "/runs/{installation}/{project}/{run}", p.guard(p.run))
-	mux.Handle(http.MethodGet, "/assets/style.css", asset("style.css"))
-	mux.Handle(http.MethodGet, "/assets/icon.svg", asset("icon.svg"))
-	if p.cfg.SignIn != nil {
-		own := http.NewCrossOriginProtection()
-		mux.Handle(http.MethodGet, "/login", http.HandlerFunc(p.login))
-		mux.Handle(http.MethodPost, "/login/github", own.Handler(http.HandlerFunc(p.leave)))
-		mux.Handle(http.MethodGet, LoginReturn, http.HandlerFunc(p.arrive))
-		mux.Handle(http.MethodGet, InstalledReturn, http.HandlerFunc(p.installed))
-		mux.Handle(http.MethodPost, "/logout", own.Handler(http.HandlerFunc(p.logout)))
+// Register adds the routes to the router. Whatever no other route serves is not found.
+func (p *Pages) Register(r *handlers.Router) {
+	in := ways{r, http.NewCrossOriginProtection()}
+	in.page("/{$}", p.guard(p.overview))
+	in.page("/runs/{installation}/{project}/{run}", p.inProject(github.Read, p.run))
+	for _, name := range []string{"style.css", "icon.svg", "live.js"} {
+		in.page("/assets/"+name, asset(name))
 	}
-	mux.All("/", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		handlers.Error(w, r, http.StatusNotFound, "there is nothing at this address")
-	}))
+	in.page("/assets/idiomorph.js", asset("vendor/idiomorph.js"))
+	if p.cfg.SignIn != nil {
+		in.page("/login", http.HandlerFunc(p.login))
+		in.form("/login/github", http.HandlerFunc(p.leave))
+		in.page(LoginReturn, http.HandlerFunc(p.arrive))
+		in.page(InstalledReturn, http.HandlerFunc(p.installed))
+		in.form("/logout", http.HandlerFunc(p.logout))
+	}
+	r.All("/", http.HandlerFunc(p.nothing))
+}
+
+// ways adds routes, each with what such a route has before it.
+type ways struct {
+	router *handlers.Router
+	own    *http.CrossOriginProtection
+}
+
+const (
+	// pageWithin bounds how long the making of a page takes.
+	pageWithin = 20 * time.Second
+	// maxForm bounds what a form sends.
+	maxForm = 64 << 10
+)
+
+// page adds a page, or what the API tells.
+func (in ways) page(path string, h http.Handler) {
+	in.router.Handle(http.MethodGet, path, within(pageWithin, h))
+}
+
+// form adds what a form of our own pages sends to, or a program. Another site's page
+// cannot have a browser send it.
+func (in ways) form(path string, h http.Handler) { in.upload(path, maxForm, h) }
+
+// upload is form for larger bodies.
+func (in ways) upload(path string, most int64, h http.Handler) {
+	in.router.Handle(http.MethodPost, path, in.own.Handler(within(pageWithin, http.MaxBytesHandler(h, most))))
+}
+
+// stream adds a page that goes on for as long as somebody listens.
+func (in ways) stream(path string, h http.Handler) { in.router.Handle(http.MethodGet, path, h) }
+
+// within bounds how long a request is worked on.
+func within(most time.Duration, h http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		ctx, cancel := context.WithTimeout(r.Context(), most)
+		defer cancel()
+		h.ServeHTTP(w, r.WithContext(ctx))
+	})
 }
 
 // asset serves a file that everybody may have.
@@ -82,19 +122,14 @@ func asset(name string) http.HandlerFunc {
 	}
 }
 
-// pageWithin bounds how long the making of a page takes.
-const pageWithin = 20 * time.Second
-
 // overview serves the page.
 func (p *Pages) overview(w http.ResponseWriter, r *http.Request, who *viewer) {
-	ctx, cancel := context.WithTimeout(r.Context(), pageWithin)
-	defer cancel()
-	v, err := p.look(ctx, who, r.URL.Query().Get("project"), r.URL.Query().Get("after"))
+	v, err := p.look(r.Context(), who, r.URL.Query().Get("project"), r.URL.Query().Get("after"))
 	switch {
 	case err == nil:
 		p.write(w, r, http.StatusOK, p.page, v)
 	case errors.Is(err, errNoProject):
-		handlers.Error(w, r, http.StatusNotFound, err.Error())
+		p.nothing(w, r)
 	default:
 		p.broken(w, r, err)
 	}
@@ -103,7 +138,11 @@ func (p *Pages) overview(w http.ResponseWriter, r *http.Request, who *viewer) {
 // write makes a page.
 func (p *Pages) write(w http.ResponseWriter, r *http.Request, status int, page *template.Template, data any) {
 	var out bytes.Buffer
-	if err := page.Execute(&out, data); err != nil {
+	name := "layout"
+	if page.Lookup(name) == nil || page.Lookup("main") == nil {
+		name = page.Name() // a page by itself
+	}
+	if err := page.ExecuteTemplate(&out, name, data); err != nil {
 		p.broken(w, r, err)
 		return
 	}

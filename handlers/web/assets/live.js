@@ -1,0 +1,61 @@
+// Keeps a page up to date. Where <main> names a stream of events, the page is fetched
+// again when one says that something changed, and what differs is changed in place; so
+// is a form of method GET that is marked as live, while somebody types. Without script
+// one reloads, or presses the form's button.
+(() => {
+  "use strict";
+  const pause = 300; // milliseconds between two looks, at least
+  let source, timer, asked = 0;
+
+  // keep leaves alone what whoever looks has opened, closed or is writing.
+  const keep = {
+    beforeAttributeUpdated: (name, node) => !(name === "open" && node.nodeName === "DETAILS"),
+    beforeNodeMorphed: (node) => node !== document.activeElement || !/^(INPUT|TEXTAREA|SELECT)$/.test(node.nodeName),
+  };
+
+  async function fetchPage(address) {
+    const mine = ++asked;
+    const answer = await fetch(address, { headers: { Accept: "text/html" }, credentials: "same-origin" });
+    if (answer.redirected && new URL(answer.url).pathname === "/login") return location.reload();
+    if (!answer.ok || mine !== asked) return;
+    const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+    const fresh = page.getElementById("main");
+    if (!fresh || mine !== asked) return;
+    Idiomorph.morph(document.getElementById("main"), fresh, { ignoreActiveValue: true, callbacks: keep });
+    for (const part of ["header", "footer", "nav.tabs"]) {
+      const now = document.querySelector("body > " + part), then = page.querySelector("body > " + part);
+      if (now && then) Idiomorph.morph(now, then, { callbacks: keep });
+    }
+    document.title = page.title;
+  }
+
+  function soon(address) {
+    clearTimeout(timer);
+    timer = setTimeout(() => fetchPage(address).catch(() => {}), pause);
+  }
+
+  function listen() {
+    const stream = document.getElementById("main")?.dataset.live;
+    if (source) source.close();
+    source = undefined;
+    if (!stream || document.hidden) return;
+    source = new EventSource(stream);
+    let first = true;
+    source.onmessage = () => { if (!first) soon(location.href); first = false; };
+    source.addEventListener("over", () => { source.close(); soon(location.href); });
+  }
+
+  document.addEventListener("visibilitychange", () => {
+    if (!document.hidden && document.getElementById("main")?.dataset.live) soon(location.href);
+    listen();
+  });
+  document.addEventListener("input", (event) => {
+    const form = event.target.form;
+    if (!form || !form.hasAttribute("data-live-form")) return;
+    const address = new URL(form.action);
+    address.search = new URLSearchParams(new FormData(form));
+    history.replaceState(null, "", address);
+    soon(address);
+  });
+  listen();
+})();

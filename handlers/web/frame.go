@@ -1,0 +1,83 @@
+package web
+
+import (
+	"html/template"
+	"net/http"
+	"time"
+
+	"github.com/soulcaster/soulcaster/engine/github"
+)
+
+// frame is what every page has around what it says. It is embedded in what a page shows.
+type frame struct {
+	Viewer        string // who is signed in, "" if nobody is
+	Preview, Demo bool
+	Now           time.Time
+	Trail         []link // from the overview to here
+	Tabs          []tab
+	TabsOf        string // what the tabs are of
+	Live          string // a stream of the API that says when the page is old, "" if there is none
+	Done          string // what was done a moment ago
+	Problem       string // why something was not done
+}
+
+// link leads to another page; without an address it is this one.
+type link struct{ Text, Href string }
+
+// tab leads to a page beside this one.
+type tab struct {
+	Text, Href, Note string
+	Here             bool
+}
+
+// frame begins a page for who looks at it. What a form did a moment ago is said by a
+// word in the address, of those that [done] knows.
+func (p *Pages) frame(r *http.Request, who *viewer) frame {
+	return frame{
+		Viewer: who.who.Login, Preview: p.cfg.Preview, Demo: p.cfg.Demo, Now: p.now().UTC(),
+		Done: done[r.URL.Query().Get("done")],
+	}
+}
+
+// done is what a page says after something was done, by the word in its address.
+var done = map[string]string{}
+
+// section is a page of a project or an installation that a tab leads to.
+type section struct {
+	text, below string
+	need        github.Permission
+}
+
+// projectTabs and installationTabs are those pages, in the order of the tabs.
+var (
+	projectTabs = []section{
+		{"Problems", "", github.Read},
+	}
+	installationTabs = []section{}
+)
+
+// inside begins the page at a place, which the tab of that name leads to; below are the
+// links from there to the page.
+func (p *Pages) inside(r *http.Request, at *place, here string, below ...link) frame {
+	f := p.frame(r, at.who)
+	f.Trail = []link{{"Overview", "/"}, {at.account(), installationPath(at.installation)}}
+	base, tabs := installationPath(at.installation), installationTabs
+	f.TabsOf = at.account()
+	if at.space != nil {
+		base, tabs, f.TabsOf = projectPath(at.project), projectTabs, at.project.Repo.String()
+		f.Trail = append(f.Trail, link{f.TabsOf, base})
+	}
+	f.Trail = append(f.Trail, below...)
+	f.Trail[len(f.Trail)-1].Href = "" // this page
+	for _, t := range tabs {
+		if at.may(t.need) {
+			f.Tabs = append(f.Tabs, tab{Text: t.text, Href: base + t.below, Here: t.text == here})
+		}
+	}
+	return f
+}
+
+// parse reads the templates of a page within the layout.
+func (p *Pages) parse(name string) (*template.Template, error) {
+	return template.New(name).Funcs(p.functions()).ParseFS(assets, "assets/layout.html", "assets/parts.html", "assets/"+name)
+}
