@@ -59,6 +59,16 @@ func (l *Log) audit(b *storage.Batch, rec Record, what string) {
 	b.Set(auditOf(rec.Subject)+id, []byte("{}"))
 }
 
+// Note adds to a batch that a person changed something in here, such as a setting: the
+// audit says so, and there is no effect outside that could be done twice.
+func (l *Log) Note(b *storage.Batch, a Action) error {
+	if err := check(&a); err != nil {
+		return err
+	}
+	l.audit(b, Record{Action: a}, string(Done))
+	return nil
+}
+
 // auditID is a new name for an entry of time at. Names of one log are in order
 // even within an instant.
 func (l *Log) auditID(at time.Time) string {

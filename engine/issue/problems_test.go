@@ -21,7 +21,7 @@ func at(tb testing.TB, s string) time.Time {
 func share(x float64) *float64 { return &x }
 
 func livePolicy(publish policy.Publish) policy.Policy {
-	p := policy.Resolve(policy.File{}, policy.File{}, publish == policy.Full)
+	p := policy.Resolve(publish == policy.Full)
 	p.Mode = policy.Live
 	return p
 }

@@ -30,7 +30,7 @@ func TestParseEverything(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	got := Resolve(File{}, f, false)
+	got := Resolve(false, File{}, f)
 	want := Policy{
 		Mode: Live, Labels: []string{"soulcaster"}, Publish: Safe,
 		FileAfter: Counts{1, 2, 3}, Budget: Budget{10, 5},
@@ -52,7 +52,7 @@ func TestParseNothing(t *testing.T) {
 			t.Errorf("Parse(%q): %v", text, err)
 			continue
 		}
-		if got, want := Resolve(File{}, f, true), Resolve(File{}, File{}, true); !reflect.DeepEqual(got, want) {
+		if got, want := Resolve(true, File{}, f), Resolve(true, File{}, File{}); !reflect.DeepEqual(got, want) {
 			t.Errorf("Parse(%q) says %+v", text, got)
 		}
 	}
@@ -143,7 +143,7 @@ func TestParseNamesAll(t *testing.T) {
 }
 
 func TestResolveDefaults(t *testing.T) {
-	public, private := Resolve(File{}, File{}, false), Resolve(File{}, File{}, true)
+	public, private := Resolve(false, File{}, File{}), Resolve(true, File{}, File{})
 	if public.Publish != Safe || private.Publish != Full {
 		t.Errorf("public repositories publish %s, private ones %s", public.Publish, private.Publish)
 	}
@@ -164,8 +164,8 @@ func TestResolveDefaults(t *testing.T) {
 func TestResolveLayers(t *testing.T) {
 	server := parse(t, "mode: live\nlabels: [ops]\npublish: full\nfile_after: {errors: 4, posts: 9}\nignore: [x]\nlevels: [error]\nfix: {minutes: 10, test: make, repair: true}\nwatch: {deploy_hours: 3, soak_days: 2}")
 	repo := parse(t, "mode: preview\nlabels: []\nfile_after: {errors: 2}\nlevels: [fatal]\nfix: {minutes: 20, repair: false}\nwatch: {deploy_hours: 0}")
-	got := Resolve(server, repo, false)
-	want := Resolve(File{}, File{}, false)
+	got := Resolve(false, server, repo)
+	want := Resolve(false, File{}, File{})
 	want.Publish = Full
 	want.Labels = nil
 	want.FileAfter = Counts{Errors: 2, Reports: 2, Posts: 9}
@@ -214,7 +214,7 @@ func TestFileInsideAnother(t *testing.T) {
 	if err := web.Check(); err != nil {
 		t.Error(err)
 	}
-	if p := Resolve(web, File{}, false); p.Mode != Live || p.Budget.Issues != 3 {
+	if p := Resolve(false, web, File{}); p.Mode != Live || p.Budget.Issues != 3 {
 		t.Errorf("got %+v", p)
 	}
 	err := server.Repositories["acme/api"].Check()
@@ -251,7 +251,7 @@ func FuzzParse(f *testing.F) {
 		if err := file.Check(); err != nil {
 			t.Errorf("what Parse returned is not allowed: %v", err)
 		}
-		if p := Resolve(File{}, file, false); p.Mode == "" || p.Publish == "" || p.Strictness == "" || p.Fix.Checks == "" || p.FileAfter.Errors < 1 {
+		if p := Resolve(false, File{}, file); p.Mode == "" || p.Publish == "" || p.Strictness == "" || p.Fix.Checks == "" || p.FileAfter.Errors < 1 {
 			t.Errorf("a question without an answer: %+v", p)
 		}
 	})

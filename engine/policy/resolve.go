@@ -50,11 +50,10 @@ type Watch struct {
 	Soak   time.Duration // of quiet after that, until a merged fix counts as proven
 }
 
-// Resolve lays what the repository's file says over what the server's operator
-// says, key by key, and both over the defaults. What may be published by default
-// depends on whether the repository is private. The result shares no memory with
-// the files.
-func Resolve(server, repo File, private bool) Policy {
+// Resolve lays files over each other, key by key, the last one uppermost, and all of
+// them over the defaults. What may be published by default depends on whether the
+// repository is private. The result shares no memory with the files.
+func Resolve(private bool, files ...File) Policy {
 	p := Policy{
 		Mode:       Preview,
 		Labels:     []string{"soulcaster"},
@@ -68,7 +67,7 @@ func Resolve(server, repo File, private bool) Policy {
 	if private {
 		p.Publish = Full
 	}
-	for _, f := range []File{server, repo} {
+	for _, f := range files {
 		p.lay(f)
 	}
 	return p

@@ -50,9 +50,12 @@ type Project struct {
 	Unavailable   string      `json:"unavailable,omitempty"` // why nothing can be written there: gone, archived, issues off
 	File          policy.File `json:"file"`                  // the last good .github/soulcaster.yml
 	FileError     string      `json:"file_error,omitempty"`  // what is wrong with the present one
-	Looked        time.Time   `json:"looked,omitzero"`       // when GitHub was last asked
-	Restated      string      `json:"restated,omitempty"`    // a hash of what held when the issues were last gone through
-	Tidied        time.Time   `json:"tidied,omitzero"`       // when what is not kept was last thrown away
+	Chosen        policy.File `json:"chosen,omitzero"`       // what a person said on the pages
+	ChosenBy      string      `json:"chosen_by,omitempty"`
+	ChosenAt      time.Time   `json:"chosen_at,omitzero"`
+	Looked        time.Time   `json:"looked,omitzero"`    // when GitHub was last asked
+	Restated      string      `json:"restated,omitempty"` // a hash of what held when the issues were last gone through
+	Tidied        time.Time   `json:"tidied,omitzero"`    // when what is not kept was last thrown away
 }
 
 // ErrNoProject says that a space holds no project: its making was cut short, and
@@ -107,15 +110,29 @@ func NewRegistry(db storage.DB, server Settings, begin func(b *storage.Batch)) *
 	return &Registry{db: db, server: server, begin: begin, known: make(map[string]storage.Space)}
 }
 
-// Policy is what holds for a project: its own file over the operator's word,
-// which is found by the name that settings first used or by today's.
+// Policy is what holds for a project: its own file over what was chosen on the pages
+// over the operator's word.
 func (r *Registry) Policy(p Project) policy.Policy {
+	return policy.Resolve(p.Private, r.operators(p), p.Chosen, p.File)
+}
+
+// Explain says what holds for a project, and who says so.
+func (r *Registry) Explain(p Project) []policy.Explained {
+	return policy.Explain(p.Private,
+		policy.Layer{Name: "the server's file", File: r.operators(p)},
+		policy.Layer{Name: "these pages", File: p.Chosen},
+		policy.Layer{Name: "the repository's file", File: p.File})
+}
+
+// operators is the operator's word for a project, which is found by the name that
+// settings first used or by today's.
+func (r *Registry) operators(p Project) policy.File {
 	said := r.server[p.Installation]
 	file, ok := said[p.Alias]
 	if !ok {
 		file = said[strings.ToLower(p.Repo.String())]
 	}
-	return policy.Resolve(file, p.File, p.Private)
+	return file
 }
 
 // Install makes the space of an installation, if there is none yet.
