@@ -218,7 +218,7 @@ func assemble(ctx context.Context, cfg *config.Config, db storage.DB, bell stora
 		}
 	}
 	pages, err := web.New(web.Config{
-		Preview: m.preview, Demo: m.sample != nil, AdminToken: cfg.AdminToken.Reveal(), SignIn: people,
+		Preview: m.preview, Demo: m.sample != nil, AdminToken: cfg.AdminToken.Reveal(), SignIn: people, Wake: queue.Wake,
 	}, projects, actions, now)
 	if err != nil {
 		return nil, err

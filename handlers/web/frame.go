@@ -40,7 +40,11 @@ func (p *Pages) frame(r *http.Request, who *viewer) frame {
 }
 
 // done is what a page says after something was done, by the word in its address.
-var done = map[string]string{}
+var done = map[string]string{
+	"live":    "The project is live: what is eligible is filed from now on, within the day's budget.",
+	"preview": "The project is in preview: nothing more is written to GitHub.",
+	"retry":   "It is tried again.",
+}
 
 // section is a page of a project or an installation that a tab leads to.
 type section struct {
@@ -51,9 +55,15 @@ type section struct {
 // projectTabs and installationTabs are those pages, in the order of the tabs.
 var (
 	projectTabs = []section{
-		{"Problems", "", github.Read},
+		{"Problems", "", needs.see},
+		{"Work", "/work", needs.see},
+		{"Audit", "/audit", needs.see},
+		{"Settings", "/settings", needs.see},
 	}
-	installationTabs = []section{}
+	installationTabs = []section{
+		{"Work", "/work", needs.see},
+		{"Audit", "/audit", needs.see},
+	}
 )
 
 // inside begins the page at a place, which the tab of that name leads to; below are the

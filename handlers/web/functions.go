@@ -28,7 +28,8 @@ func (p *Pages) functions() template.FuncMap {
 				return fmt.Sprintf("%d days ago", int(d.Hours()/24))
 			}
 		},
-		"stamp": func(at time.Time) string { return at.UTC().Format("2006-01-02 15:04:05") },
+		"projectPath": projectPath,
+		"stamp":       func(at time.Time) string { return at.UTC().Format("2006-01-02 15:04:05") },
 		"plural": func(n int, one, many string) string {
 			if n == 1 {
 				return "1 " + one

@@ -18,6 +18,17 @@ type viewer struct {
 	reach    map[int64]github.Reach // by installation
 }
 
+// needs is what people must be allowed at GitHub to do something here.
+var needs = struct{ see, command, configure github.Permission }{github.Read, github.Write, github.Admin}
+
+// name is what the audit calls whoever this is.
+func (v *viewer) name() string {
+	if v.operator {
+		return "the operator"
+	}
+	return "@" + v.who.Login
+}
+
 // installations are those that the viewer may see something of, all being the app's.
 func (v *viewer) installations(all []int64) (some []int64) {
 	for _, id := range all {

@@ -26,8 +26,9 @@ var assets embed.FS
 type Config struct {
 	Preview    bool
 	Demo       bool
-	AdminToken string  // lets in also from elsewhere; empty: nobody
-	SignIn     *SignIn // nil: nobody can sign in
+	AdminToken string                 // lets in also from elsewhere; empty: nobody
+	SignIn     *SignIn                // nil: nobody can sign in
+	Wake       func(spaces ...string) // is told of spaces that have work due
 }
 
 // Pages serves the pages.
@@ -36,16 +37,22 @@ type Pages struct {
 	projects *project.Registry
 	actions  *action.Log
 	now      func() time.Time
+	wake     func(spaces ...string)
 	markdown *markdown
 
 	page, runPage, loginPage, noticePage, installedPage *template.Template
+	settingsPage, auditPage, workPage                   *template.Template
 }
 
 // New returns the pages.
 func New(cfg Config, projects *project.Registry, actions *action.Log, now func() time.Time) (*Pages, error) {
-	p := &Pages{cfg: cfg, projects: projects, actions: actions, now: now, markdown: newMarkdown()}
+	p := &Pages{cfg: cfg, projects: projects, actions: actions, now: now, wake: cfg.Wake, markdown: newMarkdown()}
+	if p.wake == nil {
+		p.wake = func(...string) {}
+	}
 	for name, to := range map[string]**template.Template{
 		"page.html": &p.page, "run.html": &p.runPage, "login.html": &p.loginPage, "notice.html": &p.noticePage, "installed.html": &p.installedPage,
+		"settings.html": &p.settingsPage, "audit.html": &p.auditPage, "work.html": &p.workPage,
 	} {
 		var err error
 		if *to, err = p.parse(name); err != nil {
@@ -60,6 +67,21 @@ func (p *Pages) Register(r *handlers.Router) {
 	in := ways{r, http.NewCrossOriginProtection()}
 	in.page("/{$}", p.guard(p.overview))
 	in.page("/runs/{installation}/{project}/{run}", p.inProject(github.Read, p.run))
+	const project, installation = "/projects/{installation}/{project}", "/installations/{installation}"
+	for base, at := range map[string]func(github.Permission, func(http.ResponseWriter, *http.Request, *place)) http.Handler{
+		project: p.inProject, installation: p.inInstallation,
+	} {
+		in.page(base+"/audit", at(needs.see, p.audit))
+		in.page(base+"/work", at(needs.see, p.work))
+		in.form(base+"/work/retry", at(needs.command, p.retry))
+		in.page(api+base+"/audit", at(needs.see, p.tellAudit))
+		in.page(api+base+"/work", at(needs.see, p.tellWork))
+		in.form(api+base+"/work/retry", at(needs.command, p.retryTold))
+	}
+	in.page(project+"/settings", p.inProject(needs.see, p.settings))
+	in.form(project+"/settings/mode", p.inProject(needs.configure, p.choose))
+	in.page(api+project+"/settings", p.inProject(needs.see, p.tellSettings))
+	in.form(api+project+"/settings", p.inProject(needs.configure, p.chooseSettings))
 	for _, name := range []string{"style.css", "icon.svg", "live.js"} {
 		in.page("/assets/"+name, asset(name))
 	}

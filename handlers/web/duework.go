@@ -1,0 +1,123 @@
+package web
+
+import (
+	"context"
+	"errors"
+	"net/http"
+
+	"github.com/soulcaster/soulcaster/engine/action"
+	"github.com/soulcaster/soulcaster/engine/storage"
+	"github.com/soulcaster/soulcaster/engine/work"
+	"github.com/soulcaster/soulcaster/handlers"
+)
+
+// workView is what the page of what is due shows.
+type workView struct {
+	frame
+	workList
+	Here     string // the address of the page
+	MayRetry bool
+}
+
+// workList is what the API tells of it: what was given up, what is being worked on or
+// due, in order of their keys.
+type workList struct {
+	Dead []work.Status `json:"dead"`
+	Due  []work.Status `json:"due"`
+	More bool          `json:"more"` // there is more than is listed
+}
+
+// perWork is how much of each is listed.
+const perWork = 200
+
+func workOf(ctx context.Context, space storage.Space) (all workList, err error) {
+	if all.Dead, err = work.ListDead(ctx, space, "", perWork+1); err != nil {
+		return all, err
+	}
+	if all.Due, err = work.List(ctx, space, "", perWork+1); err != nil {
+		return all, err
+	}
+	for _, list := range []*[]work.Status{&all.Dead, &all.Due} {
+		switch {
+		case *list == nil:
+			*list = []work.Status{}
+		case len(*list) > perWork:
+			*list, all.More = (*list)[:perWork], true
+		}
+	}
+	return all, nil
+}
+
+// queue is the space whose work is meant, and the address of its page.
+func (at *place) queue() (storage.Space, string) {
+	if at.space != nil {
+		return at.space, projectPath(at.project) + "/work"
+	}
+	return at.home, installationPath(at.installation) + "/work"
+}
+
+// work serves what is due, what is being worked on, and what was given up.
+func (p *Pages) work(w http.ResponseWriter, r *http.Request, at *place) {
+	space, here := at.queue()
+	list, err := workOf(r.Context(), space)
+	if err != nil {
+		p.fail(w, r, err)
+		return
+	}
+	p.write(w, r, http.StatusOK, p.workPage, workView{frame: p.inside(r, at, "Work", link{Text: "Work"}), workList: list, Here: here, MayRetry: at.may(needs.command)})
+}
+
+// tellWork is the API's way to that.
+func (p *Pages) tellWork(w http.ResponseWriter, r *http.Request, at *place) {
+	space, _ := at.queue()
+	list, err := workOf(r.Context(), space)
+	if err != nil {
+		p.fail(w, r, err)
+		return
+	}
+	handlers.JSON(w, http.StatusOK, list)
+}
+
+// retry has a form's key tried again at once.
+func (p *Pages) retry(w http.ResponseWriter, r *http.Request, at *place) {
+	_, here := at.queue()
+	if err := p.retryWork(r.Context(), at, r.PostFormValue("key")); err != nil {
+		p.fail(w, r, err)
+		return
+	}
+	http.Redirect(w, r, here+"?done=retry", http.StatusSeeOther)
+}
+
+// retryTold is the API's way to that.
+func (p *Pages) retryTold(w http.ResponseWriter, r *http.Request, at *place) {
+	var wanted struct {
+		Key string `json:"key"`
+	}
+	if !decode(w, r, &wanted) {
+		return
+	}
+	if err := p.retryWork(r.Context(), at, wanted.Key); err != nil {
+		p.fail(w, r, err)
+		return
+	}
+	p.tellWork(w, r, at)
+}
+
+func (p *Pages) retryWork(ctx context.Context, at *place, key string) error {
+	space, _ := at.queue()
+	err := work.Retry(ctx, space, key)
+	if errors.Is(err, work.ErrNotFound) || errors.Is(err, storage.ErrInvalid) {
+		return errNone
+	}
+	if err != nil {
+		return err
+	}
+	p.wake(space.Name())
+	var b storage.Batch
+	if err := p.actions.Note(&b, action.Action{
+		Key: "work.retry", Kind: "work.retry", Subject: key, By: at.who.name(), Why: "asked for", RequestID: handlers.RequestID(ctx),
+	}); err != nil {
+		return err
+	}
+	return space.Apply(ctx, &b)
+}
