@@ -197,8 +197,9 @@ func assemble(ctx context.Context, cfg *config.Config, db storage.DB, bell stora
 		}, cfg), asked, now).Register(mux)
 	}
 	var people *web.SignIn
+	var permission func(context.Context, github.At, string) (github.Permission, error)
 	if host != nil {
-		people = signIn(cfg, app, keys, now)
+		people, permission = signIn(cfg, app, keys, now), host.Permission
 		queue.Handle(upkeep.SessionsWork, upkeep.Sessions(people.Sessions, now))
 		// … and all of which people talk to.
 		worker := command.NewWorker(host, made.runs, projects, actions, mac, queue.Wake, now)
@@ -218,7 +219,7 @@ func assemble(ctx context.Context, cfg *config.Config, db storage.DB, bell stora
 		}
 	}
 	pages, err := web.New(web.Config{
-		Preview: m.preview, Demo: m.sample != nil, AdminToken: cfg.AdminToken.Reveal(), SignIn: people, Wake: queue.Wake,
+		Preview: m.preview, Demo: m.sample != nil, PublicURL: cmp.Or(cfg.PublicURL, m.address), AdminToken: cfg.AdminToken.Reveal(), SignIn: people, Permission: permission, Wake: queue.Wake,
 	}, projects, actions, now)
 	if err != nil {
 		return nil, err

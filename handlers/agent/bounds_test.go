@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"net/http"
 	"testing"
-	"time"
 )
 
 func TestNoRunTakesAllPlaces(t *testing.T) {
@@ -57,32 +56,5 @@ func TestNoRunTakesAllPlaces(t *testing.T) {
 				t.Errorf("places are not given back: %+v %+v", p.all, p.large)
 			}
 		})
-	}
-}
-
-func TestStrikesAreForgotten(t *testing.T) {
-	now := time.Date(2026, time.May, 4, 12, 0, 0, 0, time.UTC)
-	s := newStrikes(func() time.Time { return now })
-	for range mayFail {
-		if s.add("a") != 0 {
-			t.Fatal("too soon")
-		}
-	}
-	now = now.Add(10 * time.Second)
-	if wait := s.add("a"); wait != 50*time.Second {
-		t.Errorf("it has to wait %v", wait)
-	}
-	if s.add("b") != 0 {
-		t.Error("another address has to wait too")
-	}
-	now = now.Add(50 * time.Second)
-	if s.add("a") != 0 {
-		t.Error("it has to wait longer than it was told")
-	}
-	for i := range 3 * maxAddresses {
-		s.add(fmt.Sprint(i))
-	}
-	if len(s.of) > maxAddresses {
-		t.Errorf("%d addresses are remembered", len(s.of))
 	}
 }

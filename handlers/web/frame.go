@@ -43,6 +43,7 @@ func (p *Pages) frame(r *http.Request, who *viewer) frame {
 var done = map[string]string{
 	"live":    "The project is live: what is eligible is filed from now on, within the day's budget.",
 	"preview": "The project is in preview: nothing more is written to GitHub.",
+	"revoked": "The key opens nothing any more.",
 	"retry":   "It is tried again.",
 }
 
@@ -61,6 +62,7 @@ var (
 		{"Settings", "/settings", needs.see},
 	}
 	installationTabs = []section{
+		{"Keys", "/keys", needs.configure},
 		{"Work", "/work", needs.see},
 		{"Audit", "/audit", needs.see},
 	}

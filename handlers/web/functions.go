@@ -28,8 +28,10 @@ func (p *Pages) functions() template.FuncMap {
 				return fmt.Sprintf("%d days ago", int(d.Hours()/24))
 			}
 		},
-		"projectPath": projectPath,
-		"stamp":       func(at time.Time) string { return at.UTC().Format("2006-01-02 15:04:05") },
+		"projectPath":      projectPath,
+		"installationPath": func(at *place) string { return installationPath(at.installation) },
+		"day":              func(at time.Time) string { return at.UTC().Format("2 January 2006") },
+		"stamp":            func(at time.Time) string { return at.UTC().Format("2006-01-02 15:04:05") },
 		"plural": func(n int, one, many string) string {
 			if n == 1 {
 				return "1 " + one

@@ -22,32 +22,46 @@ func (p *Pages) guard(next func(w http.ResponseWriter, r *http.Request, who *vie
 		h := w.Header()
 		protect(h)
 		h.Set("Cross-Origin-Opener-Policy", "same-origin")
-		switch {
-		case bearer(r, p.cfg.AdminToken), p.cfg.Preview && loopback(r):
-			open(h)
-			next(w, r, &viewer{operator: true})
-			return
-		case p.cfg.Preview:
-			handlers.Error(w, r, http.StatusForbidden, "in preview the pages answer on loopback alone: open them on the machine itself, by its loopback address")
-			return
-		}
-		who, err := p.session(w, r)
+		who, err := p.enters(w, r)
+		var wait *tooMany
 		switch {
 		case err == nil:
 			open(h)
 			next(w, r, who)
-		case !errors.Is(err, errSignIn) && !errors.Is(err, storage.ErrUnavailable):
-			zerolog.Ctx(r.Context()).Warn().Err(err).Msg("it is not known what somebody may see")
-			p.notice(w, r, http.StatusServiceUnavailable, "GitHub does not say just now what you may see. Try again in a moment.")
-		case !errors.Is(err, errSignIn):
+		case errors.Is(err, errElsewhere):
+			handlers.Error(w, r, http.StatusForbidden, err.Error())
+		case errors.As(err, &wait):
+			handlers.RetryAfter(w, wait.after)
+			handlers.Error(w, r, http.StatusTooManyRequests, "too many wrong tokens came from this address: wait a little")
+		case errors.Is(err, storage.ErrUnavailable):
 			p.broken(w, r, err)
+		case !errors.Is(err, errSignIn):
+			zerolog.Ctx(r.Context()).Warn().Err(err).Msg("it is not known what somebody may see")
+			p.refuse(w, r, http.StatusServiceUnavailable, "GitHub does not say just now what you may see. Try again in a moment.")
 		case p.cfg.SignIn != nil && wantsPage(r) && r.Method == http.MethodGet:
 			http.Redirect(w, r, "/login?"+url.Values{"to": {r.URL.RequestURI()}}.Encode(), http.StatusSeeOther)
 		default:
 			h.Set("WWW-Authenticate", "Bearer")
-			handlers.Error(w, r, http.StatusUnauthorized, "sign in, or send the operator's token: Authorization: Bearer …")
+			handlers.Error(w, r, http.StatusUnauthorized, "sign in, or send a token: Authorization: Bearer …")
 		}
 	}
+}
+
+// errElsewhere says that a preview is looked at from another machine.
+var errElsewhere = errors.New("in preview the pages answer on loopback alone: open them on the machine itself, by its loopback address")
+
+// enters says who asks: the operator, a program with a token, or whoever is signed in.
+func (p *Pages) enters(w http.ResponseWriter, r *http.Request) (*viewer, error) {
+	token := bearer(r)
+	switch {
+	case same(token, p.cfg.AdminToken), p.cfg.Preview && token == "" && loopback(r):
+		return &viewer{operator: true}, nil
+	case p.cfg.Preview:
+		return nil, errElsewhere
+	case token != "":
+		return p.program(r, token)
+	}
+	return p.session(w, r)
 }
 
 // protect sets the headers that every answer has: unless more is set, it runs no script,
@@ -70,14 +84,21 @@ func csp(may string) string {
 	return "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; frame-ancestors 'none'; " + may
 }
 
-// bearer reports whether the request carries the token. Without a token nobody
-// does.
-func bearer(r *http.Request, token string) bool {
+// bearer is the token that the request carries, "" if it carries none.
+func bearer(r *http.Request) string {
 	scheme, got, ok := strings.Cut(r.Header.Get("Authorization"), " ")
-	if !ok || token == "" || !strings.EqualFold(scheme, "Bearer") {
+	if !ok || !strings.EqualFold(scheme, "Bearer") {
+		return ""
+	}
+	return strings.TrimSpace(got)
+}
+
+// same reports whether a token is the one that is meant. Nothing is the same as no token.
+func same(got, want string) bool {
+	if want == "" {
 		return false
 	}
-	a, b := sha256.Sum256([]byte(strings.TrimSpace(got))), sha256.Sum256([]byte(token))
+	a, b := sha256.Sum256([]byte(got)), sha256.Sum256([]byte(want))
 	return subtle.ConstantTimeCompare(a[:], b[:]) == 1
 }
 

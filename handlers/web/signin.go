@@ -219,7 +219,7 @@ func (p *Pages) session(w http.ResponseWriter, r *http.Request) (*viewer, error)
 	if err != nil {
 		return nil, err
 	}
-	reach, err := s.Access.of(r.Context(), found)
+	reach, err := s.Access.of(r.Context(), found.Token, found.Who)
 	if errors.Is(err, github.ErrNotSignedIn) { // they took it back, at GitHub
 		if err := s.Sessions.End(r.Context(), id); err != nil {
 			return nil, err

@@ -39,12 +39,14 @@ type accounts struct {
 	people    map[string]int64                               // ids, by login
 	reach     map[string]map[int64]map[int64]map[string]bool // by login, installation, repository
 	revoked   map[string]bool
+	names     map[int64]string // of repositories
 	away      bool
 }
 
 func newAccounts(t *testing.T) *accounts {
 	a := &accounts{t: t, asked: make(map[string]int), used: make(map[string]bool), revoked: make(map[string]bool),
-		people: map[string]int64{"ann": 1, "bob": 2}, reach: make(map[string]map[int64]map[int64]map[string]bool)}
+		people: map[string]int64{"ann": 1, "bob": 2}, reach: make(map[string]map[int64]map[int64]map[string]bool),
+		names: map[int64]string{7: "acme/web"}}
 	a.server = httptest.NewServer(a)
 	t.Cleanup(a.server.Close)
 	return a
@@ -63,6 +65,9 @@ func (a *accounts) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	login, signed := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer token-")
+	if !signed { // a program's
+		login, signed = strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ghu_")
+	}
 	switch {
 	case r.URL.Path == "/login/oauth/access_token":
 		code := r.PostFormValue("code")
@@ -102,7 +107,7 @@ func (a *accounts) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 		list := []any{}
 		for repository, permissions := range a.reach[login][id] {
-			list = append(list, map[string]any{"id": repository, "permissions": permissions})
+			list = append(list, map[string]any{"id": repository, "full_name": a.names[repository], "permissions": permissions})
 		}
 		say(map[string]any{"total_count": len(list), "repositories": list})
 	}
@@ -133,6 +138,8 @@ type lobby struct {
 	sessions *signin.Sessions
 	access   *Access
 	handler  http.Handler
+	// permission answers what somebody may do in a repository, for the App.
+	permission func(ctx context.Context, at github.At, login string) (github.Permission, error)
 }
 
 func newLobby(t *testing.T) *lobby {
@@ -153,7 +160,10 @@ func newLobby(t *testing.T) *lobby {
 	login := github.NewLogin(github.LoginConfig{API: l.accounts.server.URL, Web: l.accounts.server.URL, ClientID: "client-id", ClientSecret: "client-secret",
 		Redirect: "https://soul.test/login/callback", Now: w.Now})
 	l.sessions, l.access = signin.New(app, keys, w.Now), NewAccess(login.Reach, w.Now)
-	p, err := New(Config{AdminToken: token, SignIn: &SignIn{Login: login, Sessions: l.sessions, Access: l.access, Keys: keys, WebURL: l.accounts.server.URL, Secure: true}},
+	permission := func(ctx context.Context, at github.At, login string) (github.Permission, error) {
+		return l.permission(ctx, at, login)
+	}
+	p, err := New(Config{AdminToken: token, Permission: permission, SignIn: &SignIn{Login: login, Sessions: l.sessions, Access: l.access, Keys: keys, WebURL: l.accounts.server.URL, Secure: true}},
 		w.Projects, w.Actions, w.Now)
 	if err != nil {
 		t.Fatal(err)
@@ -176,6 +186,9 @@ func (l *lobby) bind(repository string, id int64) {
 	var b storage.Batch
 	project.Save(&b, entry, p)
 	if err := space.Apply(l.t.Context(), &b); err != nil {
+		l.t.Fatal(err)
+	}
+	if err := l.world.Projects.Bind(l.t.Context(), p); err != nil {
 		l.t.Fatal(err)
 	}
 }

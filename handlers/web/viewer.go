@@ -3,18 +3,19 @@ package web
 import (
 	"context"
 	"errors"
+	"strconv"
 	"sync"
 	"time"
 
 	"github.com/soulcaster/soulcaster/engine/github"
 	"github.com/soulcaster/soulcaster/engine/project"
-	"github.com/soulcaster/soulcaster/engine/signin"
 )
 
 // viewer is who looks at a page, and what they may see.
 type viewer struct {
 	operator bool // sees everything: with the operator's token, or at the machine of a preview
 	who      github.Person
+	key      string                 // what the key is called that a program of theirs brings, "" if it is themselves
 	reach    map[int64]github.Reach // by installation
 }
 
@@ -25,6 +26,9 @@ var needs = struct{ see, command, configure github.Permission }{github.Read, git
 func (v *viewer) name() string {
 	if v.operator {
 		return "the operator"
+	}
+	if v.key != "" {
+		return "@" + v.who.Login + ", by the key " + strconv.Quote(v.key)
 	}
 	return "@" + v.who.Login
 }
@@ -66,6 +70,8 @@ type Access struct {
 	ask func(ctx context.Context, t github.PersonToken, who github.Person) ([]github.Reach, error)
 	now func() time.Time
 
+	makers *minute[github.Permission] // what who made a key may do
+
 	mu    sync.Mutex
 	known map[int64]reached // by person
 }
@@ -82,12 +88,13 @@ const (
 
 // NewAccess returns what is asked through a function such as [github.Login.Reach].
 func NewAccess(ask func(ctx context.Context, t github.PersonToken, who github.Person) ([]github.Reach, error), now func() time.Time) *Access {
-	return &Access{ask: ask, now: now, known: make(map[int64]reached)}
+	return &Access{ask: ask, now: now, makers: newMinute[github.Permission](now), known: make(map[int64]reached)}
 }
 
 // Forget has GitHub asked anew for everybody: something was told that changes what
 // people may see.
 func (a *Access) Forget() {
+	a.makers.forget()
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	clear(a.known)
@@ -102,15 +109,15 @@ func (a *Access) forget(person int64) {
 
 // of returns what somebody may see. There is no answer from memory that is older than a
 // minute: if GitHub cannot be asked, nobody sees anything.
-func (a *Access) of(ctx context.Context, s signin.Session) (map[int64]github.Reach, error) {
+func (a *Access) of(ctx context.Context, t github.PersonToken, who github.Person) (map[int64]github.Reach, error) {
 	a.mu.Lock()
-	got, ok := a.known[s.Who.ID]
+	got, ok := a.known[who.ID]
 	a.mu.Unlock()
 	if ok && a.now().Sub(got.at) < accessLife {
 		return got.by, nil
 	}
 	asked := a.now()
-	all, err := a.ask(ctx, s.Token, s.Who)
+	all, err := a.ask(ctx, t, who)
 	if err != nil {
 		return nil, err
 	}
@@ -123,7 +130,7 @@ func (a *Access) of(ctx context.Context, s signin.Session) (map[int64]github.Rea
 	if len(a.known) >= maxKnown {
 		clear(a.known)
 	}
-	a.known[s.Who.ID] = reached{by, asked}
+	a.known[who.ID] = reached{by, asked}
 	return by, nil
 }
 

@@ -26,8 +26,12 @@ var assets embed.FS
 type Config struct {
 	Preview    bool
 	Demo       bool
-	AdminToken string                 // lets in also from elsewhere; empty: nobody
-	SignIn     *SignIn                // nil: nobody can sign in
+	PublicURL  string  // where people reach the app, without a slash at the end
+	AdminToken string  // lets in also from elsewhere; empty: nobody
+	SignIn     *SignIn // nil: nobody can sign in
+	// Permission asks GitHub what somebody may do in a repository; nil: no program can
+	// bring a key.
+	Permission func(ctx context.Context, at github.At, login string) (github.Permission, error)
 	Wake       func(spaces ...string) // is told of spaces that have work due
 }
 
@@ -38,21 +42,25 @@ type Pages struct {
 	actions  *action.Log
 	now      func() time.Time
 	wake     func(spaces ...string)
+	strikes  *handlers.Strikes          // wrong tokens, by address
+	tokens   *minute[github.Person]     // whose a token is
+	makers   *minute[github.Permission] // what who made a key may do
 	markdown *markdown
 
 	page, runPage, loginPage, noticePage, installedPage *template.Template
-	settingsPage, auditPage, workPage                   *template.Template
+	settingsPage, auditPage, workPage, keysPage         *template.Template
 }
 
 // New returns the pages.
 func New(cfg Config, projects *project.Registry, actions *action.Log, now func() time.Time) (*Pages, error) {
-	p := &Pages{cfg: cfg, projects: projects, actions: actions, now: now, wake: cfg.Wake, markdown: newMarkdown()}
+	p := &Pages{cfg: cfg, projects: projects, actions: actions, now: now, wake: cfg.Wake,
+		strikes: handlers.NewStrikes(now), tokens: newMinute[github.Person](now), markdown: newMarkdown()}
 	if p.wake == nil {
 		p.wake = func(...string) {}
 	}
 	for name, to := range map[string]**template.Template{
 		"page.html": &p.page, "run.html": &p.runPage, "login.html": &p.loginPage, "notice.html": &p.noticePage, "installed.html": &p.installedPage,
-		"settings.html": &p.settingsPage, "audit.html": &p.auditPage, "work.html": &p.workPage,
+		"settings.html": &p.settingsPage, "audit.html": &p.auditPage, "work.html": &p.workPage, "keys.html": &p.keysPage,
 	} {
 		var err error
 		if *to, err = p.parse(name); err != nil {
@@ -78,6 +86,9 @@ func (p *Pages) Register(r *handlers.Router) {
 		in.page(api+base+"/work", at(needs.see, p.tellWork))
 		in.form(api+base+"/work/retry", at(needs.command, p.retryTold))
 	}
+	in.page(installation+"/keys", p.inInstallation(needs.configure, p.keys))
+	in.form(installation+"/keys/make", p.inInstallation(needs.configure, p.makeKey))
+	in.form(installation+"/keys/revoke", p.inInstallation(needs.configure, p.revokeKey))
 	in.page(project+"/settings", p.inProject(needs.see, p.settings))
 	in.form(project+"/settings/mode", p.inProject(needs.configure, p.choose))
 	in.page(api+project+"/settings", p.inProject(needs.see, p.tellSettings))

@@ -1,0 +1,193 @@
+package web
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/soulcaster/soulcaster/engine/apikey"
+	"github.com/soulcaster/soulcaster/engine/github"
+	"github.com/soulcaster/soulcaster/engine/project"
+	"github.com/soulcaster/soulcaster/engine/storage"
+	"github.com/soulcaster/soulcaster/handlers"
+)
+
+// tooMany says that an address brings too many wrong tokens.
+type tooMany struct{ after time.Duration }
+
+func (e *tooMany) Error() string { return "too many wrong tokens" }
+
+// program says who a program is that brings a token: a person's own at GitHub, or a key
+// that one made here. Neither is worth more than its person is.
+func (p *Pages) program(r *http.Request, token string) (*viewer, error) {
+	from := handlers.Address(r)
+	if wait := p.strikes.Wait(from); wait > 0 && !p.tokens.knows(token) {
+		return nil, &tooMany{wait}
+	}
+	var who *viewer
+	err := errSignIn
+	switch _, isKey := apikey.Installation(token); {
+	case !strings.HasPrefix(r.URL.Path, api+"/"):
+		// Pages are for people.
+	case isKey:
+		who, err = p.keyHolder(r.Context(), token)
+	case strings.HasPrefix(token, "ghu_") && p.cfg.SignIn != nil: // tokens of other kinds are not for this App
+		who, err = p.tokenHolder(r.Context(), github.PersonToken{Value: token})
+	}
+	if errors.Is(err, errSignIn) {
+		p.strikes.Add(from)
+	}
+	return who, err
+}
+
+// tokenHolder says whose a token of GitHub is. It has to be one that they gave to this
+// App: GitHub lists no installations for any other.
+func (p *Pages) tokenHolder(ctx context.Context, t github.PersonToken) (*viewer, error) {
+	s := p.cfg.SignIn
+	who, known := p.tokens.of(t.Value)
+	if !known {
+		var err error
+		if who, err = s.Login.Who(ctx, t); err != nil {
+			return nil, refused(err)
+		}
+	}
+	reach, err := s.Access.of(ctx, t, who)
+	if err != nil {
+		return nil, refused(err)
+	}
+	if !known {
+		p.tokens.keep(t.Value, who)
+	}
+	return &viewer{who: who, reach: reach}, nil
+}
+
+// refused is errSignIn where GitHub does not take a token.
+func refused(err error) error {
+	if errors.Is(err, github.ErrNotSignedIn) || errors.Is(err, github.ErrForbidden) || errors.Is(err, github.ErrNotFound) {
+		return errSignIn
+	}
+	return err
+}
+
+// keyHolder says what a key of an installation stands for: what its maker may do now, in
+// the repositories and up to the permission that were chosen.
+func (p *Pages) keyHolder(ctx context.Context, text string) (*viewer, error) {
+	if p.cfg.Permission == nil || p.cfg.SignIn == nil {
+		return nil, errSignIn
+	}
+	id, _ := apikey.Installation(text)
+	home, err := p.projects.Space(ctx, id)
+	if errors.Is(err, storage.ErrNoSpace) {
+		return nil, errSignIn
+	}
+	if err != nil {
+		return nil, err
+	}
+	k, err := apikey.Find(ctx, home, text, p.now())
+	if errors.Is(err, apikey.ErrNone) || errors.Is(err, storage.ErrNoSpace) {
+		return nil, errSignIn
+	}
+	if err != nil {
+		return nil, err
+	}
+	reach := github.Reach{Installation: id, Repositories: make(map[int64]github.Permission), Names: make(map[int64]string)}
+	for _, repository := range k.Repositories {
+		may, name, err := p.makerMay(ctx, id, repository, k.By)
+		if err != nil {
+			return nil, err
+		}
+		if may = min(may, k.May); may > github.None {
+			reach.Repositories[repository], reach.Names[repository] = may, name
+		}
+	}
+	if len(reach.Repositories) == 0 {
+		return nil, errSignIn
+	}
+	p.tokens.keep(text, github.Person{ID: k.ByID, Login: k.By})
+	return &viewer{who: github.Person{ID: k.ByID, Login: k.By}, key: k.Name, reach: map[int64]github.Reach{id: reach}}, nil
+}
+
+// makerMay asks what whoever made a key may do in a repository now; for a minute GitHub is
+// not asked again.
+func (p *Pages) makerMay(ctx context.Context, installation, repository int64, login string) (github.Permission, string, error) {
+	space, err := p.projects.Find(ctx, installation, repository, "")
+	if errors.Is(err, storage.ErrNoSpace) {
+		return github.None, "", nil
+	}
+	if err != nil {
+		return github.None, "", err
+	}
+	known, _, err := project.Load(ctx, space)
+	if errors.Is(err, project.ErrNoProject) || errors.Is(err, storage.ErrNoSpace) {
+		return github.None, "", nil
+	}
+	if err != nil {
+		return github.None, "", err
+	}
+	name := fmt.Sprintf("%d/%d/%s", installation, repository, login)
+	may, ok := p.cfg.SignIn.Access.makers.of(name)
+	if !ok {
+		may, err = p.cfg.Permission(ctx, github.At{Installation: installation, Repo: known.Repo}, login)
+		if err != nil && !errors.Is(err, github.ErrNotFound) && !errors.Is(err, github.ErrForbidden) {
+			return github.None, "", err
+		}
+		p.cfg.SignIn.Access.makers.keep(name, may)
+	}
+	return may, known.Repo.String(), nil
+}
+
+// minute remembers for a minute what GitHub said, under a text that is not kept itself. It
+// is safe for concurrent use.
+type minute[T any] struct {
+	now func() time.Time
+
+	mu  sync.Mutex
+	all map[[sha256.Size]byte]remembered[T]
+}
+
+type remembered[T any] struct {
+	value T
+	at    time.Time
+}
+
+func newMinute[T any](now func() time.Time) *minute[T] {
+	return &minute[T]{now: now, all: make(map[[sha256.Size]byte]remembered[T])}
+}
+
+// of returns what is remembered.
+func (m *minute[T]) of(text string) (value T, ok bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	got, ok := m.all[sha256.Sum256([]byte(text))]
+	if !ok || m.now().Sub(got.at) >= accessLife {
+		return value, false
+	}
+	return got.value, true
+}
+
+func (m *minute[T]) knows(text string) bool {
+	_, ok := m.of(text)
+	return ok
+}
+
+// keep remembers something.
+func (m *minute[T]) keep(text string, value T) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if len(m.all) >= maxKnown {
+		clear(m.all)
+	}
+	m.all[sha256.Sum256([]byte(text))] = remembered[T]{value, m.now()}
+}
+
+// forget has GitHub asked anew about everything.
+func (m *minute[T]) forget() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	clear(m.all)
+}

@@ -1,0 +1,155 @@
+package web
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/soulcaster/soulcaster/engine/github"
+)
+
+// program asks as a program with a token does.
+func (l *lobby) program(token, method, path, body string) *httptest.ResponseRecorder {
+	l.t.Helper()
+	r := httptest.NewRequestWithContext(l.t.Context(), method, path, strings.NewReader(body))
+	r.Header.Set("Authorization", "Bearer "+token)
+	if body != "" {
+		r.Header.Set("Content-Type", "application/json")
+	}
+	out := httptest.NewRecorder()
+	l.handler.ServeHTTP(out, r)
+	return out
+}
+
+// A token that a person gave to the App is worth what they are; any other is worth nothing.
+func TestTokensOfPeople(t *testing.T) {
+	l, _, path := shop(t)
+	for token, want := range map[string]int{
+		"ghu_ann": 200, "ghu_cid": 200, "ghu_dan": 404, "ghu_nobody": 401, "gho_ann": 401, "ghp_ann": 401, "ann": 401, "sck_101_x": 401, "": 401,
+	} {
+		if out := l.program(token, "GET", api+path+"/settings", ""); out.Code != want {
+			t.Errorf("%q: %d, want %d", token, out.Code, want)
+		}
+	}
+	if out := l.program("ghu_ann", "GET", path+"/settings", ""); out.Code != http.StatusUnauthorized {
+		t.Errorf("a page: %d", out.Code)
+	}
+	for token, want := range map[string]int{"ghu_cid": 403, "ghu_dan": 404, "ghu_ann": 200} {
+		out := l.program(token, "POST", api+path+"/settings", `{"mode": "live"}`)
+		if out.Code != want {
+			t.Errorf("%s goes live: %d %s", token, out.Code, out.Body)
+		}
+	}
+	for body, want := range map[string]int{`{"mode": "bananas"}`: 400, `{"mod": "live"}`: 400, `{} {}`: 400, `[`: 400, `{"mode": "` + strings.Repeat("x", maxForm) + `"}`: 413} {
+		if out := l.program("ghu_ann", "POST", api+path+"/settings", body); out.Code != want {
+			t.Errorf("%.20s: %d, want %d", body, out.Code, want)
+		}
+	}
+	l.accounts.mu.Lock()
+	l.accounts.revoked["token-ann"], l.accounts.revoked["ghu_ann"] = true, true
+	l.accounts.mu.Unlock()
+	l.world.Pass(accessLife)
+	if out := l.program("ghu_ann", "GET", api+path+"/settings", ""); out.Code != http.StatusUnauthorized {
+		t.Errorf("a minute after it was taken back: %d", out.Code)
+	}
+}
+
+// Who brings wrong tokens is told to wait, and GitHub is not asked for each.
+func TestWrongTokensAreCounted(t *testing.T) {
+	l, _, path := shop(t)
+	if out := l.program("ghu_ann", "GET", api+path+"/settings", ""); out.Code != 200 {
+		t.Fatal(out.Code)
+	}
+	last := 0
+	for i := range 100 {
+		last = l.program("ghu_wrong"+strings.Repeat("x", i), "GET", api+path+"/settings", "").Code
+	}
+	l.accounts.mu.Lock()
+	asked := l.accounts.asked["/user"]
+	l.accounts.mu.Unlock()
+	if last != http.StatusTooManyRequests || asked > 30 {
+		t.Errorf("the last one: %d, GitHub was asked %d times", last, asked)
+	}
+	if out := l.program("ghu_ann", "GET", api+path+"/settings", ""); out.Code != 200 {
+		t.Errorf("who was known keeps out: %d", out.Code)
+	}
+}
+
+func TestKeys(t *testing.T) {
+	l, _, path := shop(t)
+	may := map[string]github.Permission{"ann": github.Admin, "bob": github.Write}
+	l.permission = func(_ context.Context, at github.At, login string) (github.Permission, error) {
+		if at.Installation != 101 || at.Repo.ID != 7 {
+			t.Errorf("asked of %+v", at)
+		}
+		return may[login], nil
+	}
+	ann := l.signed("ann")
+	for login, want := range map[string]int{"bob": 403, "dan": 404} {
+		if out := l.signed(login).ask("POST", "/installations/101/keys/make", url.Values{}); out.Code != want {
+			t.Errorf("%s: %d, want %d", login, out.Code, want)
+		}
+	}
+	form := url.Values{"name": {"deploy <b>"}, "role": {"read"}, "days": {"30"}, "repository": {"acme/web"}}
+	for key, bad := range map[string]string{"name": "", "role": "owner", "days": "1000000", "repository": "acme/none"} {
+		was := form[key]
+		form[key] = []string{bad}
+		if out := ann.ask("POST", "/installations/101/keys/make", form); out.Code != http.StatusUnprocessableEntity || strings.Contains(out.Body.String(), "sck_101_") {
+			t.Errorf("%s %q: %d", key, bad, out.Code)
+		}
+		form[key] = was
+	}
+	found := regexp.MustCompile(`sck_101_[A-Z2-7]{26}`)
+	out := ann.ask("POST", "/installations/101/keys/make", form)
+	key := found.FindString(out.Body.String())
+	if out.Code != http.StatusOK || key == "" || !strings.Contains(out.Body.String(), "curl -H &#39;Authorization: Bearer "+key) || out.Header().Get("Cache-Control") != "no-store" {
+		t.Fatalf("%d\n%s", out.Code, out.Body)
+	}
+	page := ann.ask("GET", "/installations/101/keys", nil).Body.String()
+	if strings.Contains(page, key) || !strings.Contains(page, "deploy &lt;b&gt;") {
+		t.Errorf("the page afterwards:\n%s", page)
+	}
+	asks := func(want int, method, path, body string) {
+		t.Helper()
+		if out := l.program(key, method, path, body); out.Code != want {
+			t.Errorf("%s %s: %d, want %d: %s", method, path, out.Code, want, out.Body)
+		}
+	}
+	asks(200, "GET", api+path+"/settings", "")
+	asks(403, "POST", api+path+"/settings", `{"mode": "live"}`) // its maker may, and it may not
+	asks(404, "GET", api+"/installations/202/audit", "")
+	asks(404, "GET", strings.Replace(api+path, "/101/", "/202/", 1)+"/settings", "")
+
+	may["ann"] = github.None // at GitHub
+	asks(200, "GET", api+path+"/settings", "")
+	l.world.Pass(accessLife)
+	asks(401, "GET", api+path+"/settings", "")
+	may["ann"] = github.Read
+	l.access.Forget()
+	asks(200, "GET", api+path+"/settings", "")
+
+	id := regexp.MustCompile(`name="id" value="([0-9a-f]+)"`).FindStringSubmatch(page)[1]
+	if out := l.signed("dan").ask("POST", "/installations/202/keys/revoke", url.Values{"id": {id}}); out.Code != http.StatusNotFound {
+		t.Errorf("another tenant revokes it: %d", out.Code)
+	}
+	ann.ask("POST", "/installations/101/keys/revoke", url.Values{"id": {id}})
+	asks(401, "GET", api+path+"/settings", "")
+
+	may["ann"] = github.Admin
+	l.world.Pass(accessLife)
+	form["role"] = []string{"admin"}
+	key = found.FindString(ann.ask("POST", "/installations/101/keys/make", form).Body.String())
+	asks(200, "POST", api+path+"/settings", `{"mode": "live"}`)
+	var log auditList
+	if err := json.Unmarshal(l.program(key, "GET", api+path+"/audit?subject=settings", "").Body.Bytes(), &log); err != nil || len(log.Entries) != 1 || log.Entries[0].By != `@ann, by the key "deploy <b>"` {
+		t.Errorf("the audit says %+v %v", log, err)
+	}
+	l.world.Pass(30 * 24 * time.Hour)
+	asks(401, "GET", api+path+"/settings", "")
+}
