@@ -48,6 +48,7 @@ type machine struct {
 	db       storage.DB
 	queue    *work.Queue
 	handler  http.Handler
+	routes   []handlers.Route
 	metrics  http.Handler
 	runs     *fix.Runs // nil in a preview
 	launcher launcher
@@ -241,6 +242,7 @@ func assemble(ctx context.Context, cfg *config.Config, db storage.DB, bell stora
 		registry.watchRuns(made.runs.Load)
 	}
 	made.queue = queue
+	made.routes = mux.Routes()
 	made.handler = handlers.Observe(log, registry.count, handlers.Exact(mux))
 	made.metrics = registry.handler()
 	return made, nil

@@ -162,3 +162,12 @@ func (c *call) getUserRepositories() (any, error) {
 	}
 	return object{"total_count": len(list), "repositories": paged(c, list)}, nil
 }
+
+// Token is a token that a person gave to the App in some other way than on its pages.
+func (p Person) Token() string {
+	p.h.mu.Lock()
+	defer p.h.mu.Unlock()
+	value := "ghu_" + rand.Text()
+	p.h.given[value] = p.a
+	return value
+}
