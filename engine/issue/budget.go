@@ -196,7 +196,7 @@ func (k *Keeper) tellWaiting(ctx context.Context, space storage.Space, all []wai
 		l.Cluster, l.State, l.Text = w.cluster, standing.State, standing.Reason
 		var b storage.Batch
 		b.RequireEntry(entries[0])
-		b.SetJSON(linePrefix+w.cluster, l)
+		SetLine(&b, l)
 		if err := space.Apply(ctx, &b); err != nil && !errors.Is(err, storage.ErrConflict) {
 			return fmt.Errorf("write standing of cluster %s: %w", w.cluster, err)
 		}

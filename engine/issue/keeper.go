@@ -243,7 +243,7 @@ func (s *sitting) save(ctx context.Context) error {
 	s.batch.RequireEntry(s.entry)
 	if s.forgotten {
 		s.batch.Delete(keptPrefix + s.id)
-		s.batch.Delete(linePrefix + s.id)
+		deleteLine(&s.batch, s.id)
 	} else {
 		s.noteReleases(&s.batch)
 		s.batch.SetJSON(keptPrefix+s.id, s.kept)
@@ -261,9 +261,13 @@ func (s *sitting) line(b *storage.Batch) {
 	l, p := s.standing, s.problem
 	l.Cluster, l.At = s.id, s.now
 	l.Number, l.URL = s.kept.Number, s.kept.URL
-	l.Reports, l.People, l.Users, l.Events, l.Last, l.Hurt = p.Reports, p.People, p.Users, p.Events, p.Last, p.Hurt()
-	l.Title = Title(Publish(p, s.policy))
-	b.SetJSON(linePrefix+s.id, l)
+	l.Reports, l.People, l.Users, l.Events, l.Hurt = p.Reports, p.People, p.Users, p.Events, p.Hurt()
+	l.Kinds, l.Cohesion, l.Trend, l.Made, l.First, l.Last = p.Kinds, p.Cohesion, p.Trend, p.Made, p.First, p.Last
+	l.Title, l.Culprit = Title(Publish(p, s.policy)), p.culprit()
+	if s.kept.State == "open" {
+		l.Regressed = s.kept.RegressedAt
+	}
+	SetLine(b, l)
 }
 
 // LookWork is the key of due work that says that the issue of a cluster may have

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/soulcaster/soulcaster/engine/cluster"
+	"github.com/soulcaster/soulcaster/engine/feedback"
 	"github.com/soulcaster/soulcaster/engine/intake"
 	"github.com/soulcaster/soulcaster/engine/storage"
 	"github.com/soulcaster/soulcaster/engine/work"
@@ -16,6 +17,8 @@ import (
 //	issue/<cluster>      Kept: the record of the cluster's issue
 //	issue-of/<number>    string: the cluster that an issue stands for
 //	standing/<cluster>   Line: where the cluster stands, as people read it
+//	stood/<block>        a word of chance, a new one whenever a line of the block is
+//	                     written or goes; see blockOf
 //	candidate/<cluster>  Candidate: ready, and waiting for a place in the budget
 //	budget/<day>         Spent: how many issues were granted that day (UTC)
 //	undo/<cluster>/<comment>  Undo: somebody asked to take the last act back
@@ -25,6 +28,7 @@ const (
 	keptPrefix      = "issue/"
 	ofPrefix        = "issue-of/"
 	linePrefix      = "standing/"
+	markPrefix      = "stood/" // after the lines, so that whoever copies keys in order copies it last
 	candidatePrefix = "candidate/"
 	budgetPrefix    = "budget/"
 	undoPrefix      = "undo/"
@@ -53,21 +57,28 @@ type Regression struct {
 	Text string    `json:"text"` // the comment's
 }
 
-// Line is where a cluster stands, for the page, for answers and for status.
+// Line is where a cluster stands, for the pages, for answers and for status.
 type Line struct {
-	Cluster string    `json:"cluster"`
-	Title   string    `json:"title"` // foreign, redacted
-	State   State     `json:"state"`
-	Text    string    `json:"text"`
-	Number  int       `json:"number,omitempty"`
-	URL     string    `json:"url,omitempty"`
-	Reports int       `json:"reports"`
-	People  int       `json:"people"`
-	Users   int       `json:"users"`
-	Events  int       `json:"events"`
-	Hurt    Hurt      `json:"hurt"`
-	Last    time.Time `json:"last,omitzero"`
-	At      time.Time `json:"at"` // when this was found out
+	Cluster   string          `json:"cluster"`
+	Title     string          `json:"title"`             // foreign, redacted
+	Culprit   string          `json:"culprit,omitempty"` // of its most telling error group: foreign
+	State     State           `json:"state"`
+	Text      string          `json:"text"`
+	Number    int             `json:"number,omitempty"`
+	URL       string          `json:"url,omitempty"`
+	Kinds     []feedback.Kind `json:"kinds,omitempty"` // of what counts
+	Reports   int             `json:"reports"`
+	People    int             `json:"people"`
+	Users     int             `json:"users"`
+	Events    int             `json:"events"`
+	Hurt      Hurt            `json:"hurt"`
+	Cohesion  *float64        `json:"cohesion,omitempty"` // 0 to 1; nil with fewer than two members
+	Trend     Trend           `json:"trend"`              // up to the day of Last
+	Made      time.Time       `json:"made,omitzero"`      // when the cluster was opened
+	First     time.Time       `json:"first,omitzero"`     // when it was seen first and last
+	Last      time.Time       `json:"last,omitzero"`      //
+	Regressed time.Time       `json:"regressed,omitzero"` // since when it is back, while its issue is open
+	At        time.Time       `json:"at"`                 // when this was found out
 }
 
 // More states of a cluster, beside those of Eligible.
@@ -190,6 +201,7 @@ func clusterOf(ctx context.Context, space storage.Space, id string) (Cluster, er
 	if err != nil || !ok {
 		return c, err
 	}
+	c.Made = known.Created
 	if known.Size > 1 {
 		c.Cohesion = &known.Cohesion
 	}

@@ -23,6 +23,7 @@ type Cluster struct {
 	ID       string
 	Members  []Member
 	Cohesion *float64 // mean pairwise similarity, 0 to 1; nil with fewer than two members
+	Made     time.Time
 }
 
 // Member is one feedback of a cluster and why it is there.
@@ -56,6 +57,7 @@ type Problem struct {
 	Environments []string // in order of the alphabet
 	First, Last  time.Time
 	Trend        Trend
+	Made         time.Time // when the cluster was opened
 
 	Cohesion  *float64
 	Uncounted []Uncounted
@@ -72,7 +74,7 @@ type Uncounted struct {
 
 // Summarise says what a cluster amounts to under a policy.
 func Summarise(c Cluster, pol policy.Policy) Problem {
-	p := Problem{Cluster: c.ID, Cohesion: c.Cohesion, all: make(map[string]string, len(c.Members))}
+	p := Problem{Cluster: c.ID, Cohesion: c.Cohesion, Made: c.Made, all: make(map[string]string, len(c.Members))}
 	for _, m := range c.Members {
 		if !m.Feedback.Removed {
 			p.all[m.Feedback.ID] = said(m.Feedback)
@@ -127,6 +129,16 @@ func uncounted(f *feedback.Feedback, pol policy.Policy) string {
 
 func contains(text, pattern string) bool {
 	return strings.Contains(strings.ToLower(text), strings.ToLower(pattern))
+}
+
+// culprit is where the most telling error group says that it failed, "" if none does.
+func (p Problem) culprit() string {
+	for _, m := range p.members {
+		if m.Feedback.Culprit != "" {
+			return m.Feedback.Culprit
+		}
+	}
+	return ""
 }
 
 // telling orders members: error groups with a stack first (they say most about

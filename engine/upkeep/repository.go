@@ -120,9 +120,13 @@ func save(ctx context.Context, space storage.Space, was storage.Entry, is projec
 	return project.Load(ctx, space)
 }
 
+// lineForm is raised when lines hold something that they did not: each is then written
+// anew once.
+const lineForm = 2
+
 // holds hashes all that decides what is said on a project's issues, and whether.
 func holds(projects *project.Registry, p project.Project) string {
-	sum := sha256.Sum256(fmt.Appendf(nil, "%+v|%v|%v|%v", projects.Policy(p), p.Private, p.Unavailable, p.Repo))
+	sum := sha256.Sum256(fmt.Appendf(nil, "%+v|%v|%v|%v|%d", projects.Policy(p), p.Private, p.Unavailable, p.Repo, lineForm))
 	return hex.EncodeToString(sum[:8])
 }
 

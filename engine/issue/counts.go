@@ -1,0 +1,42 @@
+package issue
+
+import "time"
+
+// Counts is what a project's feedback became.
+type Counts struct {
+	Problems int
+	Reports  int // that count, in all of them
+	Groups   map[Group]int
+	// By day (UTC), oldest first, the last is today: problems that were opened, and
+	// reports that were known to be seen on the day, a lower bound as in Trend.
+	Opened, Seen Trend
+}
+
+// Count counts the lines. What is back is counted as such and as open.
+func (c *Catalogue) Count(now time.Time) Counts {
+	n := Counts{Groups: make(map[Group]int)}
+	for _, l := range c.lines {
+		n.Problems++
+		n.Reports += l.Reports
+		g := l.Group()
+		n.Groups[g]++
+		if g == Back {
+			n.Groups[Open]++
+		}
+		n.Opened.add(0, l.Made, now, 1)
+		for i, seen := range l.Trend {
+			n.Seen.add(trendDays-1-i, l.Last, now, seen)
+		}
+	}
+	return n
+}
+
+// add counts what was on the day so many days before at.
+func (t *Trend) add(before int, at, now time.Time, n int) {
+	if at.IsZero() || n == 0 {
+		return
+	}
+	if i := trendDays - 1 - before - int(day(now).Sub(day(at)).Hours()/24); i >= 0 && i < trendDays {
+		t[i] += n
+	}
+}
