@@ -23,6 +23,7 @@ import (
 //	run-of/<cluster>                string: id of the cluster's newest run
 //	run-pull/<number>               string: id of the run whose pull request it is
 //	run-at/<countdown>-<id>         {}: all runs, the newest first
+//	run-for/<cluster>/<countdown>-<id>   {}: those of a cluster, the newest first
 //	run-evidence/<id>               []brief.Evidence: frozen when it was asked for
 //	run-words/<id>/<round>          Words: what the round adds to the evidence, frozen
 //	run-live/<id>                   Live: the agent's last heartbeat
@@ -42,6 +43,7 @@ const (
 	ofPrefix       = "run-of/"
 	pullPrefix     = "run-pull/"
 	atPrefix       = "run-at/"
+	forPrefix      = "run-for/"
 	evidencePrefix = "run-evidence/"
 	wordsPrefix    = "run-words/"
 	livePrefix     = "run-live/"
@@ -95,7 +97,9 @@ func Begin(b *storage.Batch, was storage.Entry, r *Run, evidence []brief.Evidenc
 	b.Set(was.Key, []byte(r.ID))
 	b.Require(runPrefix+r.ID, 0)
 	b.SetJSON(runPrefix+r.ID, r)
-	b.Set(fmt.Sprintf("%s%016x-%s", atPrefix, math.MaxInt64-r.Created.UnixNano(), r.ID), []byte("{}"))
+	mark := fmt.Sprintf("%016x-%s", math.MaxInt64-r.Created.UnixNano(), r.ID)
+	b.Set(atPrefix+mark, []byte("{}"))
+	b.Set(forPrefix+r.Cluster+"/"+mark, []byte("{}"))
 	b.SetJSON(evidencePrefix+r.ID, evidence)
 	SetWords(b, r.ID, r.Round().N, words)
 	work.Add(b, Work(r.ID))
@@ -137,16 +141,28 @@ func SetPull(b *storage.Batch, number int, id string) {
 // List returns the runs of a project, newest first, at most limit, that are older
 // than the one whose mark is before ("" for the newest), and the mark of the last.
 func List(ctx context.Context, space storage.Space, before string, limit int) (list []*Run, mark string, err error) {
+	return listed(ctx, space, atPrefix, before, limit)
+}
+
+// ListFor returns the runs of a cluster, as List does.
+func ListFor(ctx context.Context, space storage.Space, cluster, before string, limit int) (list []*Run, mark string, err error) {
+	return listed(ctx, space, forPrefix+cluster+"/", before, limit)
+}
+
+func listed(ctx context.Context, space storage.Space, prefix, before string, limit int) (list []*Run, mark string, err error) {
 	if before != "" {
-		before = atPrefix + before
+		before = prefix + before
 	}
-	entries, err := space.Scan(ctx, atPrefix, before, min(limit, storage.MaxOps))
-	if err != nil || len(entries) == 0 {
-		return nil, "", err
+	entries, err := space.Scan(ctx, prefix, before, min(limit, storage.MaxOps))
+	if err != nil {
+		return nil, "", fmt.Errorf("list runs: %w", err)
+	}
+	if len(entries) == 0 {
+		return nil, "", nil
 	}
 	keys := make([]string, len(entries))
 	for i, e := range entries {
-		mark = e.Key[len(atPrefix):]
+		mark = e.Key[len(prefix):]
 		_, id, _ := strings.Cut(mark, "-")
 		keys[i] = runPrefix + id
 	}
