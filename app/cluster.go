@@ -102,7 +102,7 @@ func embedderNamed(ctx context.Context, e *environment, name string) (embed.Embe
 		if cfg.Gemini.APIKey == "" {
 			return nil, usagef("--embedder gemini needs GEMINI_API_KEY")
 		}
-		embedder, _, err := models(ctx, cfg)
+		embedder, _, err := models(ctx, cfg, free)
 		return embedder, err
 	}
 	return nil, usagef("--embedder %s: want lexical or gemini", name)

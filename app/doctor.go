@@ -145,7 +145,7 @@ func checkModel(ctx context.Context, cfg *config.Config) finding {
 	ctx, cancel := context.WithTimeout(ctx, doctorTimeout)
 	defer cancel()
 	f := finding{what: "embedder", todo: "see GEMINI_API_KEY and SOULCASTER_EMBED_MODEL"}
-	embedder, model, err := models(ctx, cfg)
+	embedder, model, err := models(ctx, cfg, free)
 	if err == nil {
 		_, err = embedder.Embed(ctx, []embed.Document{{Title: "The export to CSV times out"}})
 	}

@@ -28,6 +28,7 @@ import (
 	"github.com/soulcaster/soulcaster/engine/judge"
 	"github.com/soulcaster/soulcaster/engine/policy"
 	"github.com/soulcaster/soulcaster/engine/project"
+	"github.com/soulcaster/soulcaster/engine/quota"
 	"github.com/soulcaster/soulcaster/engine/secret"
 	"github.com/soulcaster/soulcaster/engine/source"
 	"github.com/soulcaster/soulcaster/engine/storage"
@@ -47,6 +48,7 @@ import (
 type machine struct {
 	db       storage.DB
 	queue    *work.Queue
+	meter    *quota.Meter
 	handler  http.Handler
 	routes   []handlers.Route
 	metrics  http.Handler
@@ -141,21 +143,31 @@ func assemble(ctx context.Context, cfg *config.Config, db storage.DB, bell stora
 	queue := work.New(db, bell, work.Options{Exclusive: exclusive, Log: log, Drain: drainWork, Now: now})
 	actions := action.New(action.Options{Hook: faults, Now: now})
 
-	embedder, language, err := models(ctx, cfg)
+	// What an installation uses is counted, and bounded.
+	meter := quota.New(quota.Config{
+		Projects: projects, Limits: quotas(cfg), Runs: runsUsed(cfg, app, fixing(host, m) != nil, now), Wake: queue.Wake, Log: log, Now: now,
+	})
+	made.meter = meter
+	queue.Handle(quota.WalkWork, meter.Walk)
+	embedder, language, err := models(ctx, cfg, meter.Spent)
 	if err != nil {
 		return nil, err
 	}
-	sameProblem, isChatter := judges(language)
+	if language != nil {
+		embedder = meter.Embedder(embedder)
+	}
+	sameProblem, isChatter := judges(language, meter)
 
 	// Feedback comes in, …
 	taker := intake.New(projects, issue.Standings{}, queue.Wake, now)
 	queue.Handle(intake.HeldWork, intake.Release(projects, sources, queue.Wake, now))
 	// … is put into clusters, …
 	assigner := cluster.NewAssigner(embedder, sameProblem, strictness(projects), queue.Wake, now)
-	queue.Handle(intake.AssignWork, assigner.Handle)
+	assigner.Bound(meter.Room)
+	queue.Handle(intake.AssignWork, quota.Charged(assigner.Handle))
 	// … and each cluster has an issue, …
 	keeper := issue.NewKeeper(issueHost(host), isChatter, projects, sources, actions, mac, queue.Wake, now)
-	keeper.Register(queue)
+	keeper.Register(charged{queue})
 
 	// What is remembered of GitHub is kept in line with it.
 	var repositories upkeep.Repositories
@@ -168,7 +180,7 @@ func assemble(ctx context.Context, cfg *config.Config, db storage.DB, bell stora
 	queue.Handle(upkeep.EraseWork, upkeep.Erase(projects))
 
 	mux := handlers.NewRouter()
-	ingest.New(sources, taker, func(installation int64, author string) string {
+	ingest.New(sources, meter.Door(taker), func(installation int64, author string) string {
 		return keys.Hash(secret.Authors, project.InstallationSpace(installation), author)
 	}, now).Register(mux)
 	// … that the agent can be asked to fix, …
@@ -289,15 +301,16 @@ func catchUp(ctx context.Context, app storage.Space, wake func(...string)) error
 	return nil
 }
 
-// models returns the embedder, and the language model if there is one.
-func models(ctx context.Context, cfg *config.Config) (embed.Embedder, *gemini.Client, error) {
+// models returns the embedder, and the language model if there is one. spent is told
+// what they cost.
+func models(ctx context.Context, cfg *config.Config, spent func(ctx context.Context, micros int64)) (embed.Embedder, *gemini.Client, error) {
 	if cfg.Gemini.APIKey == "" {
 		e, err := lexical.New()
 		return e, nil, err
 	}
 	client, err := gemini.New(ctx, gemini.Options{
 		APIKey: cfg.Gemini.APIKey.Reveal(), BaseURL: cfg.Gemini.BaseURL,
-		EmbedModel: cfg.Gemini.EmbedModel, SummaryModel: cfg.Gemini.SummaryModel,
+		EmbedModel: cfg.Gemini.EmbedModel, SummaryModel: cfg.Gemini.SummaryModel, Used: cost(spent),
 	})
 	if err != nil {
 		return nil, nil, err
@@ -375,10 +388,10 @@ func newLog(w io.Writer) zerolog.Logger {
 
 // judges returns the language model's part in clustering and in filing; both are
 // nil without a model.
-func judges(model *gemini.Client) (cluster.Judge, issue.Judge) {
-	if model == nil {
+func judges(language *gemini.Client, meter *quota.Meter) (cluster.Judge, issue.Judge) {
+	if language == nil {
 		return nil, nil
 	}
-	j := judge.New(model)
+	j := judge.New(meter.Asker(language))
 	return j, j
 }

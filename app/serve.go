@@ -122,6 +122,13 @@ func (m *machine) run(ctx context.Context, front, back *port, log zerolog.Logger
 		defer close(told)
 		m.hear(working, log)
 	}()
+	counting, stopCounting := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopCounting()
+	counted := make(chan struct{})
+	go func() {
+		defer close(counted)
+		m.meter.Run(counting)
+	}()
 
 	log.Info().Str("address", front.address).Str("metrics", back.address).
 		Str("version", buildVersion).Msg("serving")
@@ -148,6 +155,8 @@ func (m *machine) run(ctx context.Context, front, back *port, log zerolog.Logger
 		failed = fmt.Errorf("work: %w", err)
 	}
 	<-told
+	stopCounting() // with all that the last work used
+	<-counted
 	if m.launcher.close != nil {
 		closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTasks)
 		defer cancel()

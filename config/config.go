@@ -26,6 +26,7 @@ type Config struct {
 	Model      Model
 
 	Runs          Runs           // from the YAML file
+	Quotas        Quotas         // from the YAML file; where an installation's entry says nothing else
 	Installations []Installation // from the YAML file
 
 	// Warnings are what is odd but no reason to stop, for the log.
@@ -53,6 +54,7 @@ type Installation struct {
 	Sources      []source.Source
 	Repositories map[string]policy.File // by owner/name, checked
 	Runs         RunLimits
+	Quotas       Quotas
 }
 
 // Load reads the settings from an environment, as os.Environ gives it: entries
@@ -70,7 +72,7 @@ func Load(environ []string) (*Config, error) {
 			env[name] = strings.TrimSpace(value)
 		}
 	}
-	c := &Config{Warnings: unknown(env), Runs: defaultRuns()}
+	c := &Config{Warnings: unknown(env), Runs: defaultRuns(), Quotas: defaultQuotas()}
 	var problems []error
 	for _, s := range settings {
 		value := cmp.Or(env[s.Name], s.Default)

@@ -74,9 +74,10 @@ func (r *reader) read(data []byte, c *Config) {
 		return
 	}
 	seen := map[int64]bool{}
-	limits := map[int]func(*RunLimits){} // what an installation says over what holds for all, by its place
+	own := map[int]func(*Installation){} // what an installation says over what holds for all, by its place
 	r.fields(root, "the file", map[string]func(ast.Node){
-		"runs": func(n ast.Node) { r.runs(n, &c.Runs) },
+		"runs":   func(n ast.Node) { r.runs(n, &c.Runs) },
+		"quotas": func(n ast.Node) { r.quotas(n, "quotas", &c.Quotas) },
 		"installations": func(n ast.Node) {
 			r.each(n, "installations", func(at string, n ast.Node) {
 				i, lay := r.installation(at, n)
@@ -84,22 +85,22 @@ func (r *reader) read(data []byte, c *Config) {
 					r.wrong(n, "%s: this id has an entry already; put both into one", at)
 				}
 				seen[i.ID] = true
-				limits[len(c.Installations)] = lay
+				own[len(c.Installations)] = lay
 				c.Installations = append(c.Installations, i)
 			})
 		},
 	})
 	for at := range c.Installations {
-		c.Installations[at].Runs = c.Runs.PerInstallation
-		if lay := limits[at]; lay != nil {
-			lay(&c.Installations[at].Runs)
-		}
+		in := &c.Installations[at]
+		in.Runs, in.Quotas = c.Runs.PerInstallation, c.Quotas
+		own[at](in)
 	}
 }
 
-// installation reads one, and returns what lays its limits of runs over those of
+// installation reads one, and returns what lays its limits and quotas over those of
 // all, which may stand further down in the file.
-func (r *reader) installation(at string, n ast.Node) (i Installation, limits func(*RunLimits)) {
+func (r *reader) installation(at string, n ast.Node) (i Installation, lay func(*Installation)) {
+	var runs, quotas ast.Node
 	named := r.fields(n, at, map[string]func(ast.Node){
 		"id": func(n ast.Node) {
 			id, err := strconv.ParseInt(scalar(n), 10, 64)
@@ -108,9 +109,8 @@ func (r *reader) installation(at string, n ast.Node) (i Installation, limits fun
 			}
 			i.ID = max(id, 0)
 		},
-		"runs": func(n ast.Node) {
-			limits = func(to *RunLimits) { r.limits(n, at+".runs", to) }
-		},
+		"runs":   func(n ast.Node) { runs = n },
+		"quotas": func(n ast.Node) { quotas = n },
 		"sources": func(n ast.Node) {
 			r.each(n, at+".sources", func(at string, n ast.Node) {
 				i.Sources = append(i.Sources, r.source(at, n))
@@ -139,7 +139,14 @@ func (r *reader) installation(at string, n ast.Node) (i Installation, limits fun
 	for j := range i.Sources {
 		i.Sources[j].Installation = i.ID
 	}
-	return i, limits
+	return i, func(to *Installation) {
+		if runs != nil {
+			r.limits(runs, at+".runs", &to.Runs)
+		}
+		if quotas != nil {
+			r.quotas(quotas, at+".quotas", &to.Quotas)
+		}
+	}
 }
 
 // sourceID is what a source's id looks like: it is a part of its URL.

@@ -41,6 +41,7 @@ func TestExampleFile(t *testing.T) {
 		},
 		Repositories: map[string]policy.File{"acme/web": {Mode: &live}},
 		Runs:         config.RunLimits{AtOnce: 4, PerDay: 20, PerMonth: 200, Dollars: 100},
+		Quotas:       config.Quotas{ReportsPerDay: 100_000, Clusters: 50_000, Megabytes: 5000, Dollars: 50},
 	}}
 	if !reflect.DeepEqual(c.Installations, want) {
 		t.Errorf("got %#v", c.Sources())

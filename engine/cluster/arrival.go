@@ -6,12 +6,14 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/rs/zerolog"
 
+	"github.com/soulcaster/soulcaster/engine/embed"
 	"github.com/soulcaster/soulcaster/engine/feedback"
 	"github.com/soulcaster/soulcaster/engine/intake"
 	"github.com/soulcaster/soulcaster/engine/storage"
@@ -29,12 +31,32 @@ type arrival struct {
 }
 
 // Postponed is the value of a todo of feedback that cannot be dealt with itself,
-// while others can: what is stored of it cannot be read, or the embedder refuses
-// its text. It stays due, alone and behind all others, and is never put into a
-// cluster without a vector.
+// while others can: what is stored of it cannot be read, the embedder refuses its
+// text, or a quota is used up. It stays due, alone and behind all others, and is never
+// put into a cluster without a vector.
 type Postponed struct {
-	Until time.Time `json:"until"`
-	Why   string    `json:"why"`
+	Until  time.Time `json:"until"`
+	Why    string    `json:"why"`
+	Vector *vector   `json:"vector,omitempty"` // of its text, if it waits for something else
+}
+
+// vector is one that was paid for, and what it is of.
+type vector struct {
+	Embedder string `json:"embedder"`
+	Print    []byte `json:"print"`
+	Of       []byte `json:"of"` // see EncodeVector
+}
+
+// noRoom says that feedback would open a cluster, and there may be no more of them.
+type noRoom struct{ why string }
+
+func (n *noRoom) Error() string { return n.why }
+
+// quota reports whether feedback waits only for a quota.
+func quota(err error) bool {
+	var spent *embed.SpentError
+	var none *noRoom
+	return errors.As(err, &spent) || errors.As(err, &none)
 }
 
 // postponedFor is how long such feedback is left alone.
@@ -76,7 +98,39 @@ func (s *session) arrivals(ctx context.Context) ([]*arrival, error) {
 	for i, w := range all {
 		w.feedback, w.was, w.bad = texts[i], were[i], errors.Join(unread[i], lost[i])
 	}
-	return all, s.a.embed(ctx, all, s.memo.vectors)
+	err = s.a.embed(ctx, all, s.known(all))
+	var spent *embed.SpentError
+	if errors.As(err, &spent) { // what needs no vector goes on
+		for _, w := range all {
+			if w.bad == nil && w.vector == nil && w.feedback != nil && !w.feedback.Removed {
+				w.bad = spent
+			}
+		}
+		err = nil
+	}
+	return all, err
+}
+
+// known are the vectors that are had already: from a batch that was not written, or
+// from when feedback was postponed.
+func (s *session) known(all []*arrival) map[[sha256.Size]byte][]float32 {
+	known := maps.Clone(s.memo.vectors)
+	for _, w := range all {
+		for _, t := range w.todo {
+			var p Postponed
+			if len(t.Entry.Value) == 0 || json.Unmarshal(t.Entry.Value, &p) != nil || p.Vector == nil ||
+				p.Vector.Embedder != s.a.embedder.Name() || len(p.Vector.Print) != sha256.Size {
+				continue
+			}
+			if v, err := DecodeVector(p.Vector.Of); err == nil && usable(v, s.a.embedder.Dim()) {
+				if known == nil {
+					known = make(map[[sha256.Size]byte][]float32)
+				}
+				known[[sha256.Size]byte(p.Vector.Print)] = v
+			}
+		}
+	}
+	return known
 }
 
 // postponedTo is until when a todo waits, zero if it is due. What waits longer
@@ -92,8 +146,12 @@ func postponedTo(t intake.Todo, now time.Time) time.Time {
 
 // postpone leaves the feedback where it is and due, behind all others.
 func (s *session) postpone(ctx context.Context, w *arrival) {
-	zerolog.Ctx(ctx).Warn().Err(w.bad).Str("feedback", w.id).
-		Msg("feedback cannot be grouped; it is tried again, and holds up no other")
+	if quota(w.bad) {
+		s.turn.waits = true // which is told once
+	} else {
+		zerolog.Ctx(ctx).Warn().Err(w.bad).Str("feedback", w.id).
+			Msg("feedback cannot be grouped; it is tried again, and holds up no other")
+	}
 	until := s.a.now().UTC().Add(postponedFor)
 	if s.again.IsZero() || until.Before(s.again) {
 		s.again = until
@@ -105,7 +163,11 @@ func (s *session) postpone(ctx context.Context, w *arrival) {
 	if len(why) > 300 {
 		why = strings.ToValidUTF8(why[:300], "")
 	}
-	s.batch.SetJSON(key, Postponed{Until: until, Why: why})
+	p := Postponed{Until: until, Why: why}
+	if w.vector != nil {
+		p.Vector = &vector{s.a.embedder.Name(), w.print[:], EncodeVector(w.vector)}
+	}
+	s.batch.SetJSON(key, p)
 }
 
 // load loads feedback, one by one if some of it cannot be read: bad says why, by

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/rs/zerolog"
+
 	"github.com/soulcaster/soulcaster/engine/embed"
 	"github.com/soulcaster/soulcaster/engine/storage"
 	"github.com/soulcaster/soulcaster/engine/work"
@@ -43,7 +45,12 @@ type Assigner struct {
 	wake       func(spaces ...string)
 	now        func() time.Time
 	shelf      shelf
+	room       Room // nil: there is always room
 }
+
+// Room says how many more clusters the installation of a project may have, and if it
+// is none why, for people.
+type Room func(ctx context.Context, space storage.Space) (more int, why string, err error)
 
 // NewAssigner returns an assigner. strictness says how sure it must be in a
 // project; judge may be nil; wake is told of spaces that have work due.
@@ -53,14 +60,26 @@ func NewAssigner(embedder embed.Embedder, judge Judge,
 	return &Assigner{embedder: embedder, judge: judge, strictness: strictness, wake: wake, now: now}
 }
 
+// Bound has feedback that would open one cluster too many wait, with all else grouped
+// as ever. Call it before the first Handle.
+func (a *Assigner) Bound(room Room) { a.room = room }
+
 // Handle does the work of one project: it assigns what waits. What could not be
 // read, or was refused by the embedder, is tried again at the time returned.
 func (a *Assigner) Handle(ctx context.Context, it work.Item) (time.Time, error) {
 	t := &turn{began: a.now(), asking: askTime}
+	defer func() {
+		if t.waits {
+			zerolog.Ctx(ctx).Warn().Msg("feedback waits to be grouped until a quota of the installation lets it")
+		}
+	}()
 	for n := 0; n < batches && !t.over(a.now()); n++ {
 		s, err := a.batch(ctx, it.Space, t)
 		var away *embed.UnavailableError
+		var spent *embed.SpentError
 		switch {
+		case errors.As(err, &spent):
+			return time.Time{}, &work.Later{Until: spent.Until, Err: err}
 		case errors.As(err, &away):
 			return time.Time{}, &work.Later{Until: away.Until, Err: err}
 		case errors.Is(err, storage.ErrConflict):
@@ -79,6 +98,7 @@ type turn struct {
 	began  time.Time
 	asking time.Duration // what the judge may still take
 	silent int           // questions in a row that it did not answer
+	waits  bool          // feedback was found that waits for a quota
 }
 
 // over reports whether no other batch should be begun.

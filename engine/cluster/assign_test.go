@@ -136,6 +136,9 @@ func (s *shelfTest) check(embedder string) {
 		s.t.Errorf("%d members, %d memberships", got, total(sizes))
 	}
 	clusters := s.scan("cluster/")
+	if n, err := cluster.Count(s.t.Context(), s.space); err != nil || n != len(clusters) {
+		s.t.Errorf("%d clusters are counted (%v), %d are stored", n, err, len(clusters))
+	}
 	if len(clusters) != len(sizes) {
 		s.t.Errorf("%d clusters are stored, members are in %d", len(clusters), len(sizes))
 	}

@@ -34,6 +34,14 @@ type session struct {
 	again    time.Time  // when to try what was postponed; zero: never
 	assigned bool       // feedback was assigned, but for
 	left     []*arrival // what did not fit in
+
+	room *room // for new clusters, once it was asked for
+}
+
+// room is how many clusters may be opened.
+type room struct {
+	more int
+	why  string
 }
 
 // touched is a cluster that the session changes.
@@ -80,10 +88,16 @@ func (s *session) assign(ctx context.Context) (bool, error) {
 			s.batch.RequireEntry(t.Entry)
 			s.batch.Delete(t.Entry.Key)
 		}
+		if w.bad == nil {
+			var none *noRoom
+			if err := s.settle(ctx, w, filed); errors.As(err, &none) {
+				w.bad = none
+			} else if err != nil {
+				return false, err
+			}
+		}
 		if w.bad != nil {
 			s.postpone(ctx, w)
-		} else if err := s.settle(ctx, w, filed); err != nil {
-			return false, err
 		}
 	}
 	return true, nil
@@ -109,7 +123,7 @@ func (s *session) settle(ctx context.Context, w *arrival, filed map[string]bool)
 	case f == nil, was == nil && f.Removed:
 		return nil
 	case was == nil:
-		return s.place(ctx, f, w.vector)
+		return s.place(ctx, f, w.vector, true)
 	}
 	old, err := s.stored(ctx, f.ID, was)
 	if err != nil {
@@ -125,11 +139,12 @@ func (s *session) settle(ctx context.Context, w *arrival, filed map[string]bool)
 		m.Kind, m.Fingerprints = item.Kind, item.Fingerprints
 		return s.add(f.ID, m, item)
 	}
-	return s.place(ctx, f, w.vector)
+	return s.place(ctx, f, w.vector, false)
 }
 
-// place finds the cluster that the feedback belongs to, or opens one.
-func (s *session) place(ctx context.Context, f *feedback.Feedback, vector []float32) error {
+// place finds the cluster that the feedback belongs to, or opens one. If that is
+// bounded and there is no room, the error is a *noRoom, and nothing was changed.
+func (s *session) place(ctx context.Context, f *feedback.Feedback, vector []float32, bounded bool) error {
 	item := itemOf(f, vector)
 	d := s.index.Assign(item, nil)
 	if d.Cluster == "" && d.Grey && s.a.judge != nil {
@@ -140,11 +155,36 @@ func (s *session) place(ctx context.Context, f *feedback.Feedback, vector []floa
 	m := Membership{Cluster: d.Cluster, Reason: d.Reason, Similarity: d.Similarity,
 		Kind: item.Kind, Fingerprints: item.Fingerprints, Joined: s.a.now().UTC()}
 	if m.Cluster == "" {
+		if bounded {
+			if err := s.enter(ctx); err != nil {
+				return err
+			}
+		}
 		s.head.Next++
+		s.head.Clusters++
 		m.Cluster = clusterID(s.head.Next)
 		s.touch(m.Cluster).created = m.Joined
 	}
 	return s.add(f.ID, m, item)
+}
+
+// enter takes room for one more cluster; a *noRoom if there is none.
+func (s *session) enter(ctx context.Context) error {
+	if s.a.room == nil {
+		return nil
+	}
+	if s.room == nil {
+		more, why, err := s.a.room(ctx, s.space)
+		if err != nil {
+			return err
+		}
+		s.room = &room{more, why}
+	}
+	if s.room.more <= 0 {
+		return &noRoom{s.room.why}
+	}
+	s.room.more--
+	return nil
 }
 
 // add makes the feedback a member.
@@ -249,7 +289,7 @@ func (s *session) writeCluster(ctx context.Context, id string, t *touched) error
 			s.batch.Delete(fpKey(f, id))
 		}
 	}
-	c, _, err := Get(ctx, s.space, id)
+	c, ok, err := Get(ctx, s.space, id)
 	if err != nil {
 		return err
 	}
@@ -268,6 +308,9 @@ func (s *session) writeCluster(ctx context.Context, id string, t *touched) error
 		// Its last member went. If it has an issue, its worker still sees to that.
 		s.batch.Delete(clusterPrefix + id)
 		s.batch.Delete(recountPrefix + id)
+		if ok || !t.created.IsZero() {
+			s.head.Clusters = max(0, s.head.Clusters-1)
+		}
 		return nil
 	}
 	c.ID = id

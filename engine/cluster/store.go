@@ -42,6 +42,7 @@ type Head struct {
 	Next     int    `json:"next"`     // number of the next cluster
 	Log      int    `json:"log"`      // number of the newest entry of the change log
 	Embedder string `json:"embedder"` // name of the embedder whose vectors are compared
+	Clusters int    `json:"clusters"` // how many there are
 }
 
 // Cluster is the feedback that describes one underlying problem.
@@ -64,6 +65,16 @@ type Membership struct {
 	Kind         embed.Kind `json:"kind"`                 // of the text when it was embedded
 	Fingerprints []string   `json:"fingerprints,omitempty"`
 	Joined       time.Time  `json:"joined"`
+}
+
+// Count returns how many clusters a project has.
+func Count(ctx context.Context, space storage.Space) (int, error) {
+	entries, err := space.Get(ctx, headKey)
+	if err != nil {
+		return 0, fmt.Errorf("count clusters: %w", err)
+	}
+	var head Head
+	return head.Clusters, storage.GetJSON(entries[0], &head)
 }
 
 // Get returns a cluster; ok is false if there is none with that id.

@@ -90,6 +90,16 @@ type UnavailableError struct {
 func (e *UnavailableError) Error() string { return "embed: " + e.Err.Error() }
 func (e *UnavailableError) Unwrap() error { return e.Err }
 
+// SpentError says that what may be spent on vectors is spent, until a moment. The
+// documents wait for it, and nothing else has to: what needs no vector goes on.
+type SpentError struct {
+	Until time.Time
+	Err   error // in words for people
+}
+
+func (e *SpentError) Error() string { return e.Err.Error() }
+func (e *SpentError) Unwrap() error { return e.Err }
+
 // RefusedError says that the embedder works, but takes some of the documents in
 // no form: it is their text.
 type RefusedError struct {

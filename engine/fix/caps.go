@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/soulcaster/soulcaster/engine/project"
+	"github.com/soulcaster/soulcaster/engine/quota"
 	"github.com/soulcaster/soulcaster/engine/storage"
 )
 
@@ -67,6 +68,26 @@ func Spent(ctx context.Context, app storage.Space, installation int64, now time.
 		return c, fmt.Errorf("read what installation %d spent: %w", installation, err)
 	}
 	return c, storage.GetJSON(entries[0], &c)
+}
+
+// Used says how many runs an installation used of its limits.
+func Used(ctx context.Context, app storage.Space, installation int64, limits Limits, now time.Time) ([]quota.Use, error) {
+	own := project.InstallationSpace(installation)
+	counts, err := tallies(ctx, app, dayKey(own, now), monthKey(own, now))
+	if err != nil {
+		return nil, err
+	}
+	day, month := counts[0], counts[1]
+	y, m, _ := now.UTC().Date()
+	next := time.Date(y, m+1, 1, 0, 0, 0, 0, time.UTC)
+	return []quota.Use{
+		quota.Use{Name: "runs_day", Title: "runs today", Used: int64(day.Runs), Limit: int64(limits.PerDay), Resets: midnight(now)}.
+			Say("runs of today were begun", "runs of today were begun: further ones wait until midnight UTC"),
+		quota.Use{Name: "runs_month", Title: "runs this month", Used: int64(month.Runs), Limit: int64(limits.PerMonth), Resets: next}.
+			Say("runs of this month were begun", "runs of this month were begun: further ones wait until the next month begins (UTC)"),
+		quota.Use{Name: "runs_money", Title: "runs this month", Used: month.Micros, Limit: limits.Micros, Unit: "micros", Resets: next}.
+			Say("for runs of this month are spent", "for runs of this month are spent: further ones wait until the next month begins (UTC)"),
+	}, nil
 }
 
 // tally is a count that may change, with the entry that it was read from.

@@ -32,9 +32,10 @@ type item struct {
 	Error  *feedback.FieldError `json:"error"`
 }
 
-// accept answers 202: all that could be read is stored.
-func accept(w http.ResponseWriter, r *http.Request, src *source.Source, readings []feedback.Reading, answers []intake.Answer) {
-	out := answer{Items: []item{}, RequestID: handlers.RequestID(r.Context())}
+// tellAnswers answers 202: all that could be read is stored; or 429: some of it was
+// refused, and why.
+func tellAnswers(w http.ResponseWriter, r *http.Request, src *source.Source, status int, readings []feedback.Reading, answers []intake.Answer, why string) {
+	out := answer{Items: []item{}, Error: why, RequestID: handlers.RequestID(r.Context())}
 	for i, a := range answers {
 		switch a.Status {
 		case intake.Accepted:
@@ -56,8 +57,12 @@ func accept(w http.ResponseWriter, r *http.Request, src *source.Source, readings
 		}
 		out.Items = append(out.Items, it)
 	}
-	told(r, src, out).Msg("feedback taken in")
-	handlers.JSON(w, http.StatusAccepted, out)
+	if why != "" {
+		told(r, src, out).Int("status", status).Msg("a quota of the installation is used up: feedback was refused")
+	} else {
+		told(r, src, out).Msg("feedback taken in")
+	}
+	handlers.JSON(w, status, out)
 }
 
 // refuse answers 400: nothing could be read. The readings, if there are any, say

@@ -12,6 +12,7 @@ import (
 
 	"github.com/soulcaster/soulcaster/engine/feedback"
 	"github.com/soulcaster/soulcaster/engine/intake"
+	"github.com/soulcaster/soulcaster/engine/quota"
 	"github.com/soulcaster/soulcaster/engine/source"
 	"github.com/soulcaster/soulcaster/engine/storage"
 	"github.com/soulcaster/soulcaster/handlers"
@@ -23,7 +24,8 @@ type Sources interface {
 }
 
 // Taker stores what was read. It returns one answer per reading, in order, and
-// only when all of it is durable.
+// only when all of it is durable. With a [*quota.OverError] come answers too, which say
+// what was refused.
 type Taker interface {
 	Take(ctx context.Context, src *source.Source, readings []feedback.Reading) ([]intake.Answer, error)
 }
@@ -224,10 +226,16 @@ func (h *Handler) read(w http.ResponseWriter, r *http.Request, src *source.Sourc
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), f.store)
 	defer cancel()
 	answers, err := h.taker.Take(ctx, src, readings)
+	var over *quota.OverError
+	if errors.As(err, &over) {
+		handlers.RetryAfter(w, over.Until.Sub(h.now()))
+		tellAnswers(w, r, src, http.StatusTooManyRequests, readings, answers, over.Error())
+		return nil
+	}
 	if err != nil {
 		return fmt.Errorf("take %d readings for source %s: %w", len(readings), src.ID, err)
 	}
-	accept(w, r, src, readings, answers)
+	tellAnswers(w, r, src, http.StatusAccepted, readings, answers, "")
 	return nil
 }
 

@@ -6,8 +6,16 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"strconv"
 	"strings"
 	"testing"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"github.com/soulcaster/soulcaster/engine/intake"
+	"github.com/soulcaster/soulcaster/engine/issue"
+	"github.com/soulcaster/soulcaster/engine/quota"
 )
 
 func TestReportAnswers(t *testing.T) {
@@ -413,5 +421,32 @@ func TestRealPayloads(t *testing.T) {
 	}
 	if h.stored(acme) == 0 {
 		t.Error("nothing of it was stored")
+	}
+}
+
+// Where a quota is used up it says so: what was refused, when to come again, and what
+// was taken in all the same.
+func TestQuotaIsSaid(t *testing.T) {
+	db := openBolt(t)
+	h := newHouse(t, db)
+	meter := quota.New(quota.Config{
+		Projects: h.projects, Limits: func(int64) quota.Limits { return quota.Limits{Reports: 2} },
+		Wake: func(...string) {}, Log: zerolog.Nop(), Now: time.Now,
+	})
+	h.serve(meter.Door(intake.New(h.projects, issue.Standings{}, func(...string) {}, time.Now)))
+	if got := h.report(`[{"title": "a"}, {"title": "b"}, {"title": "c"}]`); got.Status != 202 || got.Answer.Accepted != 3 {
+		t.Fatalf("a request is taken whole: %d %s", got.Status, got.Body)
+	}
+	got := h.report(`[{"title": "d"}, {"title": 7}]`)
+	wait, err := strconv.Atoi(got.Header.Get("Retry-After"))
+	if got.Status != 429 || err != nil || wait < 1 || wait > 24*3600 || !strings.Contains(got.Problem, "2 reports of today") {
+		t.Errorf("%d %v %s", got.Status, got.Header, got.Body)
+	}
+	if a := got.Answer; a.Rejected != 2 || len(a.Items) != 2 || a.RequestID == "" ||
+		!strings.Contains(a.Items[0].Error.Message, "midnight") || a.Items[1].Error.Field != "title" {
+		t.Errorf("%s", got.Body)
+	}
+	if n := h.stored(acme); n != 3 {
+		t.Errorf("%d stored, want 3", n)
 	}
 }

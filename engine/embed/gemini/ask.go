@@ -49,6 +49,9 @@ func (c *Client) ask(ctx context.Context, system, user string, max int) (string,
 	if err != nil {
 		return "", err
 	}
+	if m := answer.UsageMetadata; m != nil {
+		c.options.Used(ctx, Usage{c.options.SummaryModel, int64(m.PromptTokenCount), int64(m.CandidatesTokenCount) + int64(m.ThoughtsTokenCount)})
+	}
 	if f := answer.PromptFeedback; f != nil && f.BlockReason != "" {
 		return "", fmt.Errorf("the question was blocked: %s", f.BlockReason)
 	}

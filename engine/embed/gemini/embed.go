@@ -97,6 +97,11 @@ func (e *Embedder) request(ctx context.Context, texts []string) ([][]float32, er
 	if err != nil {
 		return nil, err
 	}
+	size := 0
+	for _, text := range texts {
+		size += len(text)
+	}
+	e.client.options.Used(ctx, Usage{Model: e.client.options.EmbedModel, Input: int64(size+3) / 4})
 	if len(answer.Embeddings) != len(texts) {
 		return nil, &embed.UnavailableError{Err: fmt.Errorf("got %d vectors for %d documents", len(answer.Embeddings), len(texts))}
 	}

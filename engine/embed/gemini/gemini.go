@@ -40,6 +40,9 @@ type Options struct {
 	EmbedModel   string // "" is DefaultEmbedModel
 	SummaryModel string // "" is DefaultSummaryModel
 
+	// Used is told what each answer took; nil: nobody is.
+	Used func(ctx context.Context, u Usage)
+
 	// Timeout bounds each try; 0 is 30 seconds.
 	Timeout time.Duration
 	// Transport carries the requests; nil is a clone of http.DefaultTransport.
@@ -49,6 +52,13 @@ type Options struct {
 	Now    func() time.Time
 	Wait   func(ctx context.Context, d time.Duration) error
 	Jitter func() float64
+}
+
+// Usage is what one answer took, in tokens. For vectors the API does not say: a token
+// is taken for four bytes of text.
+type Usage struct {
+	Model         string
+	Input, Output int64 // Output holds what the model thought
 }
 
 // Client embeds documents and answers questions. It is safe for concurrent use.
@@ -68,6 +78,9 @@ func New(ctx context.Context, o Options) (*Client, error) {
 	o.Timeout = cmp.Or(o.Timeout, 30*time.Second)
 	if o.Transport == nil {
 		o.Transport = http.DefaultTransport.(*http.Transport).Clone()
+	}
+	if o.Used == nil {
+		o.Used = func(context.Context, Usage) {}
 	}
 	if o.Now == nil {
 		o.Now = time.Now

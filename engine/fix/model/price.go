@@ -5,6 +5,9 @@ import "time"
 // Price is what a million tokens cost, in millionths of a US dollar.
 type Price struct{ Input, Cached, Output int64 }
 
+// Of is what tokens cost, in millionths of a US dollar, rounded up.
+func (p Price) Of(input, output int64) int64 { return p.cost(tokens{input: input, output: output}) }
+
 // cost is rounded up, so that nothing is for nothing.
 func (p Price) cost(t tokens) int64 {
 	sum := (t.input-t.cached)*p.Input + t.cached*p.Cached + t.output*p.Output
@@ -29,6 +32,7 @@ func list() []listed {
 		{"gemini-3.8-flash", time.Time{}, Price{750_000, 75_000, 3_750_000}},
 		{"gemini-3.5-flash", time.Time{}, Price{1_500_000, 150_000, 9_000_000}},
 		{"gemini-3.5-flash-lite", time.Time{}, Price{300_000, 300_000, 2_500_000}},
+		{"gemini-embedding-001", time.Time{}, Price{150_000, 150_000, 150_000}}, // its output is not billed
 		{"gemini-3-flash-preview", time.Time{}, Price{500_000, 50_000, 3_000_000}},
 	}
 }
