@@ -214,9 +214,6 @@ func assemble(ctx context.Context, cfg *config.Config, db storage.DB, bell stora
 	if host != nil {
 		people, permission = signIn(cfg, app, keys, now), host.Permission
 		queue.Handle(upkeep.SessionsWork, upkeep.Sessions(people.Sessions, now))
-		// … and all of which people talk to.
-		worker := command.NewWorker(host, made.runs, projects, actions, mac, queue.Wake, now)
-		queue.Handle("command", worker.Handle)
 		hook, err := handlegithub.New(handlegithub.Config{
 			Secrets: reveal(cfg.GitHub.WebhookSecrets), Wake: queue.Wake, Now: now, Access: people.Access.Forget, SignOut: people.Sessions.EndOf,
 			Review: fix.NoteReview, Checks: fix.NoteChecks,
@@ -231,6 +228,9 @@ func assemble(ctx context.Context, cfg *config.Config, db storage.DB, bell stora
 			return nil, err
 		}
 	}
+	// … and all of which people talk to, in comments and on pages.
+	worker := command.NewWorker(commandHost(host), commandRuns(made.runs), projects, actions, mac, queue.Wake, now)
+	queue.Handle("command", worker.Handle)
 	pages, err := web.New(web.Config{
 		Preview: m.preview, Demo: m.sample != nil, PublicURL: cmp.Or(cfg.PublicURL, m.address), AdminToken: cfg.AdminToken.Reveal(), SignIn: people, Permission: permission, Wake: queue.Wake,
 	}, projects, actions, now)
@@ -335,6 +335,21 @@ func issueHost(app *github.App) issue.Host {
 		return nil
 	}
 	return app
+}
+
+// commandHost and commandRuns do the same for commands.
+func commandHost(app *github.App) command.Host {
+	if app == nil {
+		return nil
+	}
+	return app
+}
+
+func commandRuns(runs *fix.Runs) command.Runs {
+	if runs == nil {
+		return nil
+	}
+	return runs
 }
 
 func serverPolicies(cfg *config.Config) project.Settings {

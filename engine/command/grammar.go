@@ -36,6 +36,8 @@ func Table() []Spec {
 		{Name: "retry", Who: github.Write, Help: "try again what ended without a proposal"},
 		{Name: "cancel", Who: github.Write, Help: "stop the agent, or close its pull request"},
 		{Name: "checks", Who: github.Write, Help: "let the repository's checks run on the agent's pull request: look at the change first"},
+		{Name: "mute", Who: github.Write, Help: "close the issue as not planned: reports are still counted, and nothing is written any more"},
+		{Name: "unmute", Who: github.Write, Help: "take that back: reopen the issue, and keep it as before"},
 		{Name: "undo", Who: github.Write, Help: "take back the last thing that Soulcaster did to this issue"},
 	}
 }

@@ -171,7 +171,7 @@ func TestWho(t *testing.T) {
 		who[s.Name] = s.Who
 	}
 	want := map[string]github.Permission{"help": github.Read, "status": github.Read, "fix": github.Write, "retry": github.Write,
-		"cancel": github.Write, "checks": github.Write, "undo": github.Write}
+		"cancel": github.Write, "checks": github.Write, "mute": github.Write, "unmute": github.Write, "undo": github.Write}
 	if !maps.Equal(who, want) {
 		t.Errorf("who may: %v, want %v", who, want)
 	}

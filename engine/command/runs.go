@@ -1,6 +1,7 @@
 package command
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"strings"
@@ -16,10 +17,15 @@ import (
 // changes nothing itself, so that it can be asked again.
 type Runs interface {
 	Order(ctx context.Context, space storage.Space, o run.Order) (run.Answer, error)
+	// Offers returns the names of the commands that would change something now.
+	Offers(ctx context.Context, space storage.Space, cluster string) ([]string, error)
 }
 
 // ask has a command about a run carried out. Who gave it has write permission.
 func (o *order) ask(ctx context.Context, c Command, cluster string) error {
+	if o.runs == nil {
+		return o.answer(ctx, "Nothing was done: there are no runs in this preview.")
+	}
 	words := ""
 	if c.Max == Free {
 		words = strings.Trim(c.Words+"\n"+o.comment.Rest, "\n")
@@ -29,19 +35,34 @@ func (o *order) ask(ctx context.Context, c Command, cluster string) error {
 	}
 	answer, err := o.runs.Order(ctx, o.space, run.Order{
 		Name: c.Name, Cluster: cluster, Number: o.comment.Number, Pull: o.comment.Pull, By: o.comment.Author,
-		Comment: o.comment.ID, URL: o.comment.URL, Words: words, At: o.comment.CreatedAt, RequestID: o.comment.RequestID,
+		Comment: o.comment.ID, Order: o.comment.Order, URL: o.comment.URL, Words: words, At: o.comment.CreatedAt, RequestID: o.comment.RequestID,
 	})
 	switch {
 	case err != nil:
 		return fmt.Errorf("decide on %s: %w", c.Name, err)
 	case answer.Change == nil && answer.Reply != "":
 		return o.answer(ctx, answer.Reply)
+	case o.page():
+		return o.done(ctx, func(b *storage.Batch) {
+			if answer.Change != nil {
+				answer.Change(b)
+			}
+			b.Set(o.saidKey(), []byte(cmp.Or(answer.Reply, obeyed[c.Name])))
+		})
 	case answer.Reply != "":
 		// The change comes first: should it conflict, nothing wrong was said. That it
 		// was made is remembered, so that a crash before the answer does not make two.
 		return o.decided(ctx, answer)
 	}
 	return o.done(ctx, answer.Change)
+}
+
+// obeyed answers on a page what a run's status comment tells in a conversation.
+var obeyed = map[string]string{
+	"fix":    "The agent was asked. The run's page shows how it goes.",
+	"retry":  "The agent was asked again. The run's page shows how it goes.",
+	"cancel": "It is being stopped.",
+	"checks": "The checks are let run.",
 }
 
 // decided makes a change together with the note that only its answer is left.
@@ -75,7 +96,7 @@ func (o *order) onPull(ctx context.Context, c Command) error {
 		return o.answer(ctx, tell.NotOurs)
 	case c.Name == "status":
 		return o.status(ctx, r.Cluster)
-	case c.Name == "undo":
+	case c.Name == issue.Undo, c.Name == issue.Mute, c.Name == issue.Unmute:
 		return o.answer(ctx, fmt.Sprintf("%s belongs on the issue, #%d.", c.Usage(), r.Issue))
 	}
 	return o.ask(ctx, c, "")

@@ -18,6 +18,7 @@ import (
 // runs remembers what it was asked, and answers as it is told.
 type runs struct {
 	orders []run.Order
+	offers []string
 	answer func(n int) (run.Answer, error) // n: how often it was asked before
 }
 
@@ -25,6 +26,8 @@ func (r *runs) Order(_ context.Context, _ storage.Space, o run.Order) (run.Answe
 	r.orders = append(r.orders, o)
 	return r.answer(len(r.orders) - 1)
 }
+
+func (r *runs) Offers(context.Context, storage.Space, string) ([]string, error) { return r.offers, nil }
 
 // withRuns is a world whose commands about runs go to r.
 func withRuns(t *testing.T, answer func(n int) (run.Answer, error)) (*enginetest.World, *runs) {

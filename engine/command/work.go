@@ -23,18 +23,23 @@ import (
 // Keys in a project's space:
 //
 //	command/<comment id>                  Comment: a comment that may be a command
+//	command/<cluster>/<order>             Comment: a command from a page; kept for a day
+//	command-said/<cluster>/<order>        text: the answer to it, Markdown of ours
 //	command-turn/<author>/<comment id>    waiting: that it is still to be carried out
+//	command-turn/<author>/p<time>-<order> waiting: the same of one from a page
 //	command-crowd                         crowd: answers of an hour
 const (
 	commentPrefix = "command/"
+	saidPrefix    = "command-said/"
 	turnPrefix    = "command-turn/"
 	crowdKey      = "command-crowd"
 )
 
-// Comment is what a delivery says of a comment whose first line is meant for us.
+// Comment is what a delivery says of a comment whose first line is meant for us, or
+// what somebody ordered on a page, as if in a comment.
 type Comment struct {
-	ID        int64     `json:"id"`
-	Number    int       `json:"number"`         // of the issue that it is on
+	ID        int64     `json:"id,omitempty"`   // 0 of what was ordered on a page
+	Number    int       `json:"number"`         // of the issue that it is on; 0 on a page of a cluster without one
 	Author    string    `json:"author"`         // login
 	Pull      bool      `json:"pull,omitempty"` // it is on a pull request, which has that number
 	Line      string    `json:"line"`           // its first line, at most MaxText runes
@@ -43,6 +48,10 @@ type Comment struct {
 	CreatedAt time.Time `json:"created_at"`
 	Taken     time.Time `json:"taken"` // when the app was told
 	RequestID string    `json:"request_id"`
+
+	Order   string    `json:"order,omitempty"`   // id of what was ordered on a page
+	Cluster string    `json:"cluster,omitempty"` // that it is about, the same
+	Ended   time.Time `json:"ended,omitzero"`    // when it was carried out, or handed over, the same
 
 	// Decided is the answer to what was carried out already: it is still to be
 	// written.
@@ -58,24 +67,36 @@ const (
 
 // Add adds to the batch that a comment waits to be answered.
 func Add(b *storage.Batch, c Comment) {
-	key := fmt.Sprintf("%s%d", commentPrefix, c.ID)
+	key := commentPrefix + c.id()
+	if c.Order != "" {
+		key = orderPrefix(c.Cluster) + c.Order
+	}
 	b.SetJSON(key, c)
-	b.SetJSON(turnKey(c), waiting{Number: c.Number, Since: c.Taken})
+	b.SetJSON(turnKey(c), waiting{Number: c.Number, Cluster: c.Cluster, Since: c.Taken})
 	work.Add(b, key)
 }
 
+// id names a comment or an order among all of its project.
+func (c Comment) id() string { return cmp.Or(c.Order, strconv.FormatInt(c.ID, 10)) }
+
 // waiting is a command that is not carried out yet.
 type waiting struct {
-	Number int       `json:"number"`
-	Since  time.Time `json:"since"`
+	Number  int       `json:"number"`
+	Cluster string    `json:"cluster,omitempty"`
+	Since   time.Time `json:"since"`
 }
 
-// turnKey puts the commands of one author in the order in which they were written.
+// turnKey puts the comments of one author in the order in which they were written, and
+// what they ordered on pages too.
 func turnKey(c Comment) string {
+	if c.Order != "" {
+		return fmt.Sprintf("%s%s/p%020d-%s", turnPrefix, strings.ToLower(c.Author), c.Taken.UnixNano(), c.Order)
+	}
 	return fmt.Sprintf("%s%s/%020d", turnPrefix, strings.ToLower(c.Author), c.ID)
 }
 
-// Host is what a command needs of GitHub.
+// Host is what a command needs of GitHub. Where there is none, in a preview, only pages
+// give commands, and whoever is at the machine may give them all.
 type Host interface {
 	issue.Comments
 	React(ctx context.Context, at github.At, comment int64, content string) error
@@ -85,8 +106,8 @@ type Host interface {
 
 // Worker carries commands out.
 type Worker struct {
-	host     Host
-	runs     Runs
+	host     Host // nil: a preview without GitHub
+	runs     Runs // nil: there are none
 	projects *project.Registry
 	log      *action.Log
 	mac      func(space, key string) string
@@ -94,14 +115,15 @@ type Worker struct {
 	now      func() time.Time
 }
 
-// NewWorker returns a worker. mac makes the keyed hash by which an answer is found
+// NewWorker returns a worker. Without a host it carries out what pages order; without
+// runs no command about them is offered. mac makes the keyed hash by which an answer is found
 // again; wake is told of spaces that have work due.
 func NewWorker(host Host, runs Runs, projects *project.Registry, log *action.Log,
 	mac func(space, key string) string, wake func(spaces ...string), now func() time.Time) *Worker {
 	return &Worker{host: host, runs: runs, projects: projects, log: log, mac: mac, wake: wake, now: now}
 }
 
-// order is one comment that is being answered.
+// order is one comment, or one order of a page, that is being answered.
 type order struct {
 	*Worker
 	space   storage.Space
@@ -128,11 +150,14 @@ func (w *Worker) Handle(ctx context.Context, it work.Item) (time.Time, error) {
 		return time.Time{}, fmt.Errorf("read %s: %w", it.Key, err)
 	}
 	if !entries[0].Exists() {
-		return time.Time{}, nil // answered already
+		return time.Time{}, forgotten(ctx, it) // answered already
 	}
 	o := &order{Worker: w, space: it.Space, entry: entries[0]}
 	if err := storage.GetJSON(entries[0], &o.comment); err != nil {
 		return time.Time{}, work.Dead(err)
+	}
+	if o.page() && !o.comment.Ended.IsZero() {
+		return o.expire(ctx)
 	}
 	p, _, err := project.Load(ctx, it.Space)
 	if err != nil {
@@ -143,7 +168,12 @@ func (w *Worker) Handle(ctx context.Context, it work.Item) (time.Time, error) {
 
 	err = o.carryOut(ctx)
 	switch {
+	case err == nil && o.page():
+		return o.comment.Ended.Add(keepOrders), nil // and forget it then
 	case errors.Is(err, github.ErrForbidden), errors.Is(err, github.ErrNotFound), errors.Is(err, github.ErrGone), errors.Is(err, github.ErrMoved):
+		if o.page() {
+			return w.now(), o.answer(ctx, "This could not be done: GitHub did not allow it. Is the repository still there, and the App still allowed to work on it?")
+		}
 		// GitHub will never let us answer, so there is nobody to tell but the log.
 		zerolog.Ctx(ctx).Error().Err(err).Str("comment", o.comment.URL).Msg("a command cannot be answered")
 		return time.Time{}, o.done(ctx, nil)
@@ -157,23 +187,40 @@ func (w *Worker) Handle(ctx context.Context, it work.Item) (time.Time, error) {
 	return time.Time{}, err
 }
 
+// forgotten sees to it that nothing is left of an order that made room for others: it may
+// have been answered since.
+func forgotten(ctx context.Context, it work.Item) error {
+	if !strings.Contains(it.Subject, "/") {
+		return nil
+	}
+	var b storage.Batch
+	b.Delete(saidPrefix + it.Subject)
+	if err := it.Space.Apply(ctx, &b); err != nil {
+		return fmt.Errorf("forget the answer to %s: %w", it.Key, err)
+	}
+	return nil
+}
+
 func (o *order) carryOut(ctx context.Context) error {
 	if o.comment.Decided != "" {
 		o.may = github.Write // or nothing would have been decided
 		return o.answer(ctx, o.comment.Decided)
 	}
 	command, result := Parse(o.comment.Line)
-	if result.Kind == Ignore || o.now().Sub(o.comment.CreatedAt) > maxAge {
+	age := o.now().Sub(o.comment.CreatedAt)
+	switch {
+	case o.page() && age > maxAge:
+		return o.answer(ctx, "Nothing was done: this could not be carried out within a day.")
+	case result.Kind == Ignore || age > maxAge:
 		return o.done(ctx, nil)
-	}
-	if o.now().Sub(o.comment.CreatedAt) > settled && o.live {
+	case age > settled && o.live && !o.page():
 		if _, err := o.host.GetComment(ctx, o.at, o.comment.ID); err != nil {
 			return fmt.Errorf("look for comment %d: %w", o.comment.ID, err)
 		}
 	}
 	var err error
-	if o.may, err = o.host.Permission(ctx, o.at, o.comment.Author); err != nil {
-		return fmt.Errorf("ask what %s may do: %w", o.comment.Author, err)
+	if o.may, err = o.permission(ctx); err != nil {
+		return err
 	}
 	if o.may >= github.Write { // a crowd must not take the turns at GitHub of those
 		if err := o.react(ctx); err != nil {
@@ -184,7 +231,7 @@ func (o *order) carryOut(ctx context.Context) error {
 		}
 	}
 	switch {
-	case o.may < github.Read:
+	case o.may < github.Read && !o.page():
 		return o.done(ctx, nil) // a stranger is not answered
 	case result.Kind == Reply:
 		return o.answer(ctx, result.Reply)
@@ -196,20 +243,34 @@ func (o *order) carryOut(ctx context.Context) error {
 		return o.onPull(ctx, command)
 	}
 
-	cluster, err := issue.ClusterOf(ctx, o.space, o.comment.Number)
-	if err != nil {
-		return err
+	cluster := o.comment.Cluster
+	if !o.page() {
+		if cluster, err = issue.ClusterOf(ctx, o.space, o.comment.Number); err != nil {
+			return err
+		}
 	}
 	if cluster == "" {
 		return o.answer(ctx, "This issue is not one that Soulcaster keeps: it was filed by somebody else.")
 	}
 	switch command.Name {
-	case "undo":
-		return o.undo(ctx, cluster)
+	case issue.Undo, issue.Mute, issue.Unmute:
+		return o.wish(ctx, command.Name, cluster)
 	case "status":
 		return o.status(ctx, cluster)
 	}
 	return o.ask(ctx, command, cluster)
+}
+
+// permission asks what the author may do now.
+func (o *order) permission(ctx context.Context) (github.Permission, error) {
+	if o.host == nil {
+		return github.Admin, nil
+	}
+	may, err := o.host.Permission(ctx, o.at, o.comment.Author)
+	if err != nil {
+		return may, fmt.Errorf("ask what %s may do: %w", o.comment.Author, err)
+	}
+	return may, nil
 }
 
 // What somebody orders on one issue is carried out in the order of their comments, as
@@ -223,8 +284,8 @@ const (
 
 var errTurn = errors.New("an earlier command on the issue is not carried out yet")
 
-// before reports whether a command that its author wrote before, on the same issue or
-// the same pull request, is still to be carried out.
+// before reports whether a command that its author gave before, on the same issue, the
+// same pull request or the same cluster's page, is still to be carried out.
 func (o *order) before(ctx context.Context) (bool, error) {
 	own := turnKey(o.comment)
 	entries, err := o.space.Scan(ctx, own[:strings.LastIndexByte(own, '/')+1], "", maxTurns)
@@ -232,14 +293,16 @@ func (o *order) before(ctx context.Context) (bool, error) {
 		return false, fmt.Errorf("list commands: %w", err)
 	}
 	for _, e := range entries {
-		if e.Key >= own {
-			break
-		}
 		var other waiting
 		if err := storage.GetJSON(e, &other); err != nil {
 			return false, err
 		}
-		if other.Number == o.comment.Number && o.now().Sub(other.Since) < patience {
+		earlier := e.Key < own
+		if page := strings.HasPrefix(e.Key[strings.LastIndexByte(e.Key, '/')+1:], "p"); page != o.page() {
+			earlier = other.Since.Before(o.comment.Taken)
+		}
+		same := other.Number != 0 && other.Number == o.comment.Number || other.Cluster != "" && other.Cluster == o.comment.Cluster
+		if e.Key != own && earlier && same && o.now().Sub(other.Since) < patience {
 			return true, nil
 		}
 	}
@@ -300,6 +363,9 @@ func (o *order) chatty(ctx context.Context) bool {
 
 // react shows that the command was seen, before anything else is done.
 func (o *order) react(ctx context.Context) error {
+	if o.page() {
+		return nil
+	}
 	rec, err := o.log.Once(ctx, o.space, action.Action{
 		Key: "command.seen/" + o.id(), Kind: "reaction", Subject: o.subject(), By: o.by(), Why: "a command", RequestID: o.comment.RequestID,
 		Request: []byte(`{"content":"eyes"}`),
@@ -319,15 +385,24 @@ func (o *order) react(ctx context.Context) error {
 	return nil
 }
 
-// undo hands the wish over to the one writer of the issue, which also answers.
-func (o *order) undo(ctx context.Context, cluster string) error {
-	return o.done(ctx, func(b *storage.Batch) {
-		issue.AskUndo(b, cluster, issue.Undo{By: o.by(), Comment: o.comment.ID, Reply: o.replyKey(), Request: o.comment.RequestID})
-	})
+// wish hands over to the one writer of the issue what is to be done to it, which also
+// answers.
+func (o *order) wish(ctx context.Context, name, cluster string) error {
+	w := issue.Wish{Do: name, By: o.by(), Order: o.comment.id(), At: o.comment.Taken, Request: o.comment.RequestID}
+	if o.page() {
+		w.Answer = o.saidKey()
+	} else {
+		w.Reply = o.replyKey()
+	}
+	return o.done(ctx, func(b *storage.Batch) { issue.Ask(b, cluster, w) })
 }
 
-// answer comments on the issue, once, unless it had its answers, and ends the order.
+// answer comments on the issue, once, unless it had its answers, and ends the order. On
+// a page the answer is kept.
 func (o *order) answer(ctx context.Context, text string) error {
+	if o.page() {
+		return o.done(ctx, func(b *storage.Batch) { b.Set(o.saidKey(), []byte(text)) })
+	}
 	if o.chatty(ctx) {
 		zerolog.Ctx(ctx).Warn().Str("comment", o.comment.URL).Msg("too many commands on one issue in an hour: not answered")
 		return o.done(ctx, nil)
@@ -349,11 +424,17 @@ func (o *order) answer(ctx context.Context, text string) error {
 	return o.done(ctx, func(b *storage.Batch) { b.SetJSON(crowdKey, c) })
 }
 
-// done forgets the comment, with whatever else is to happen in the same batch.
+// done forgets the comment, with whatever else is to happen in the same batch. What was
+// ordered on a page is kept for the page.
 func (o *order) done(ctx context.Context, also func(*storage.Batch)) error {
 	var b storage.Batch
 	b.RequireEntry(o.entry)
-	b.Delete(o.entry.Key)
+	if o.page() {
+		o.comment.Ended = o.now().UTC()
+		b.SetJSON(o.entry.Key, o.comment)
+	} else {
+		b.Delete(o.entry.Key)
+	}
 	b.Delete(turnKey(o.comment))
 	if also != nil {
 		also(&b)
@@ -365,7 +446,16 @@ func (o *order) done(ctx context.Context, also func(*storage.Batch)) error {
 	return nil
 }
 
-func (o *order) id() string       { return strconv.FormatInt(o.comment.ID, 10) }
-func (o *order) by() string       { return "@" + o.comment.Author }
+func (o *order) page() bool       { return o.comment.Order != "" }
+func (o *order) id() string       { return o.comment.id() }
 func (o *order) replyKey() string { return "command.reply/" + o.id() }
+func (o *order) saidKey() string  { return saidPrefix + o.comment.Cluster + "/" + o.comment.Order }
 func (o *order) subject() string  { return fmt.Sprintf("#%d", o.comment.Number) }
+
+// by names the author. Who is at the machine of a preview has no login.
+func (o *order) by() string {
+	if o.host == nil {
+		return o.comment.Author
+	}
+	return "@" + o.comment.Author
+}

@@ -55,6 +55,7 @@ type World struct {
 	Intake   *intake.Intake
 	Actions  *action.Log
 	Keeper   *issue.Keeper
+	Commands *command.Worker
 
 	path     string
 	bolt     *bolt.DB
@@ -124,12 +125,14 @@ func (w *World) open() {
 		w.Begin()
 	}
 	var host issue.Host
+	var people command.Host
 	var repositories upkeep.Repositories
 	var installations upkeep.Installations
 	if w.GitHub != nil {
-		host, repositories, installations = w.GitHub, w.GitHub, w.GitHub
-		w.Handle("command", command.NewWorker(w.GitHub, w.Runs, w.Projects, w.Actions, mac, wake, w.Now).Handle)
+		host, people, repositories, installations = w.GitHub, w.GitHub, w.GitHub, w.GitHub
 	}
+	w.Commands = command.NewWorker(people, w.Runs, w.Projects, w.Actions, mac, wake, w.Now)
+	w.Handle("command", w.Commands.Handle)
 	w.Keeper = issue.NewKeeper(host, w.Judge, w.Projects, w.Sources, w.Actions, mac, wake, w.Now)
 	w.Keeper.Register(w)
 	w.Handle(upkeep.RepositoryWork, upkeep.Repository(repositories, w.Projects, w.Actions, wake, w.Now))

@@ -138,7 +138,7 @@ func TestOrdersThatComeLate(t *testing.T) {
 		was := w.last()
 		w.comment = comment - 1
 		text, err := w.orderAt(name, pull, number, "use a", at)
-		if err != nil || !strings.Contains(text, "after your comment was written") {
+		if err != nil || !strings.Contains(text, "asked for after this was") {
 			t.Errorf("%s: %q (%v)", name, text, err)
 		}
 		w.Settle()
@@ -190,7 +190,7 @@ func TestCancelOfAnotherRound(t *testing.T) {
 	w.claim(w.want(run.Working, ""))
 	w.comment = 40
 	text, err := w.orderAt("cancel", true, r.Pull.Number, "", missed)
-	if err != nil || !strings.Contains(text, "asked for after your comment") || w.last().Wish != nil {
+	if err != nil || !strings.Contains(text, "asked for after this was") || w.last().Wish != nil {
 		t.Errorf("a cancel from before the review: %q (%v)", text, err)
 	}
 	during := w.Time

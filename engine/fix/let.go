@@ -1,9 +1,11 @@
 package fix
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 
 	"github.com/soulcaster/soulcaster/engine/fix/publish"
 	"github.com/soulcaster/soulcaster/engine/fix/run"
@@ -58,7 +60,7 @@ func (s *sitting) notLet(ctx context.Context, err error) (bool, error) {
 	if err != nil && !isGone(err) {
 		return false, fmt.Errorf("ask for branch %s: %w", r.Branch, err)
 	}
-	if err := s.comment(ctx, fmt.Sprintf("run.let/%s/%d", r.ID, r.Let.Comment), "checks asked for", text); err != nil {
+	if err := s.comment(ctx, fmt.Sprintf("run.let/%s/%s", r.ID, cmp.Or(r.Let.Order, strconv.FormatInt(r.Let.Comment, 10))), "checks asked for", text); err != nil {
 		return false, err
 	}
 	if r.Head == r.Let.Commit {

@@ -25,7 +25,7 @@ const (
 	noAgain    = "There is nothing to try again: the last round brought what is proposed. Say `/soulcaster fix` with words here for another one."
 	notYet     = "There is no proposal whose checks could run."
 	previewed  = "This repository is in preview: nothing was pushed, so there are no checks to run."
-	unseen     = "The checks were not started: what is proposed now is newer than your comment. Look at it again, then say `/soulcaster checks` again."
+	unseen     = "The checks were not started: what is proposed now is newer than your command. Look at it again, then say `/soulcaster checks` again."
 	noBranch   = "The checks were not started: the branch is gone."
 	checksRun  = "The checks of this repository run by themselves (`fix.checks: run`)."
 	checksLet  = "The checks of this proposal were let run already."
@@ -51,23 +51,12 @@ type order struct {
 // change goes into the batch that ends the command, which conflicts if somebody
 // else decided meanwhile.
 func (r *Runs) Order(ctx context.Context, space storage.Space, o run.Order) (run.Answer, error) {
-	x := &order{Runs: r, Order: o, space: space, time: r.Now().UTC()}
-	x.Words = clip(x.Words, maxWords)
-	var err error
-	if x.project, _, err = project.Load(ctx, space); err != nil {
+	x, err := r.order(ctx, space, o)
+	switch {
+	case err != nil:
 		return run.Answer{}, err
-	}
-	x.policy = r.Projects.Policy(x.project)
-	if o.Pull {
-		x.last, err = run.OfPull(ctx, space, o.Number)
-		if err == nil && x.last == nil {
-			return reply(tell.NotOurs), nil
-		}
-	} else {
-		x.last, x.entry, err = run.Of(ctx, space, o.Cluster)
-	}
-	if err != nil {
-		return run.Answer{}, err
+	case o.Pull && x.last == nil:
+		return reply(tell.NotOurs), nil
 	}
 	switch o.Name {
 	case "fix":
@@ -80,6 +69,22 @@ func (r *Runs) Order(ctx context.Context, space storage.Space, o run.Order) (run
 		return x.checks(ctx)
 	}
 	return run.Answer{}, fmt.Errorf("order %q: there is no such command about a run", o.Name)
+}
+
+// order reads what an order is about.
+func (r *Runs) order(ctx context.Context, space storage.Space, o run.Order) (x *order, err error) {
+	x = &order{Runs: r, Order: o, space: space, time: r.Now().UTC()}
+	x.Words = clip(x.Words, maxWords)
+	if x.project, _, err = project.Load(ctx, space); err != nil {
+		return nil, err
+	}
+	x.policy = r.Projects.Policy(x.project)
+	if o.Pull {
+		x.last, err = run.OfPull(ctx, space, o.Number)
+	} else {
+		x.last, x.entry, err = run.Of(ctx, space, o.Cluster)
+	}
+	return x, err
 }
 
 func reply(text string) run.Answer { return run.Answer{Reply: text} }
@@ -158,23 +163,37 @@ func (o *order) alive(ctx context.Context) (run.Answer, error) {
 	return reply(tell.Alive(tell.View{Run: o.last, Rounds: o.policy.Fix.Rounds, Usage: usage}, url)), nil
 }
 
+func (o *order) live() bool { return o.policy.Mode == policy.Live }
+
+// mayBegin says why no run of the cluster can begin now, in words; they are empty if
+// one can. It returns the cluster's issue.
+func (o *order) mayBegin(ctx context.Context) (issue run.Issue, why string, err error) {
+	issue, err = o.Problems.Issue(ctx, o.space, o.Cluster)
+	switch {
+	case err != nil:
+		return issue, "", err
+	case o.live() && o.project.Unavailable != "":
+		return issue, mayWrite(o.project, o.policy), nil
+	case o.policy.Budget.Runs == 0:
+		return issue, noRuns, nil
+	case issue.Number == 0 && o.live():
+		return issue, noIssue, nil
+	case issue.Number != 0 && !issue.Open:
+		return issue, closed, nil
+	}
+	return issue, "", nil
+}
+
 // begin makes a new run of the cluster's, with the evidence as it is now.
 func (o *order) begin(ctx context.Context, words string) (run.Answer, error) {
-	issue, err := o.Problems.Issue(ctx, o.space, o.Cluster)
-	live := o.policy.Mode == policy.Live
+	issue, why, err := o.mayBegin(ctx)
 	switch {
 	case err != nil:
 		return run.Answer{}, err
 	case o.late(o.last):
 		return reply(overtook), nil
-	case live && o.project.Unavailable != "":
-		return reply(mayWrite(o.project, o.policy)), nil
-	case o.policy.Budget.Runs == 0:
-		return reply(noRuns), nil
-	case issue.Number == 0 && live:
-		return reply(noIssue), nil
-	case issue.Number != 0 && !issue.Open:
-		return reply(closed), nil
+	case why != "":
+		return reply(why), nil
 	}
 	evidence, err := o.Problems.Evidence(ctx, o.space, o.Cluster)
 	if err != nil {
@@ -186,10 +205,11 @@ func (o *order) begin(ctx context.Context, words string) (run.Answer, error) {
 	}
 	id := run.NewID()
 	r := &run.Run{
-		ID: id, Cluster: o.Cluster, Issue: issue.Number, State: run.Queued, Live: live,
+		ID: id, Cluster: o.Cluster, Issue: issue.Number, State: run.Queued, Live: o.live(),
 		By: o.By, Comment: o.Comment, CommentURL: o.URL, RequestID: o.RequestID, Created: o.time, Changed: o.time, EvidenceHash: hash,
-		Rounds: []run.Round{{N: 1, By: o.By, Comment: o.Comment, Asked: o.time}},
-		Branch: fmt.Sprintf("soulcaster/issue-%d-%s", issue.Number, id),
+		Rounds:    []run.Round{{N: 1, By: o.By, Comment: o.Comment, Order: o.Order.Order, Asked: o.time}},
+		OrderedAt: o.At.UTC(),
+		Branch:    fmt.Sprintf("soulcaster/issue-%d-%s", issue.Number, id),
 	}
 	ended, was, err := o.supersede(ctx)
 	if err != nil {
@@ -232,7 +252,7 @@ func (o *order) cancel(ctx context.Context) (run.Answer, error) {
 		return reply(nothing), nil
 	case r.Wish != nil:
 		return reply(cancelling), nil
-	case o.late(r), r.Round().Comment == 0 && o.before(r.Round().Asked): // a review asked for it, or checks did
+	case o.late(r), r.Round().Comment == 0 && r.Round().Order == "" && o.before(r.Round().Asked): // a review asked for it, or checks did
 		return reply(outdated), nil
 	case r.State == run.Proposed && r.Round().N > 1 && o.before(r.Round().Ended):
 		return reply(roundOver), nil

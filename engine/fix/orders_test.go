@@ -55,11 +55,11 @@ func TestCancelThatComesLate(t *testing.T) {
 	w.say("fix")
 	fixed := w.comment
 	w.comment = 5
-	if text := w.say("cancel"); !strings.Contains(text, "asked for after your comment") || w.last().Wish != nil {
+	if text := w.say("cancel"); !strings.Contains(text, "asked for after this was") || w.last().Wish != nil {
 		t.Errorf("a comment from before the run: %q, wish %v", text, w.last().Wish)
 	}
 	w.comment = fixed
-	if text := w.say("cancel"); strings.Contains(text, "after your comment") || w.last().Wish == nil {
+	if text := w.say("cancel"); strings.Contains(text, "after this was") || w.last().Wish == nil {
 		t.Errorf("a comment from after it: %q", text)
 	}
 }

@@ -203,7 +203,7 @@ func TestChecksOfWhatWasSeen(t *testing.T) {
 		}
 		w.Settle()
 	}
-	checks(seen, "newer than your comment")
+	checks(seen, "newer than your command")
 	if w.last().Let != nil {
 		t.Fatal("the checks of what came afterwards run")
 	}
@@ -215,7 +215,7 @@ func TestChecksOfWhatWasSeen(t *testing.T) {
 		t.Fatal("the checks of a commit run that nobody looked at")
 	}
 	w.Pass(time.Minute)
-	checks(told.Add(-time.Second), "newer than your comment") // said before that answer
+	checks(told.Add(-time.Second), "newer than your command") // said before that answer
 	w.GitHub.Push(repoID, r.Branch, "theirs too")
 	checks(w.Time, "the branch has moved since")
 	w.Pass(time.Minute)

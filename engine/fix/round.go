@@ -107,7 +107,7 @@ func (o *order) round(ctx context.Context, again bool) (run.Answer, error) {
 	if err != nil || why != "" {
 		return reply(why), err
 	}
-	next := run.Round{By: o.By, Comment: o.Comment}
+	next := run.Round{By: o.By, Comment: o.Comment, Order: o.Order.Order}
 	var words run.Words
 	if again {
 		next.Review = last.Review
@@ -119,6 +119,7 @@ func (o *order) round(ctx context.Context, again bool) (run.Answer, error) {
 		return run.Answer{}, err
 	}
 	addRound(r, next, o.time)
+	o.stamp(r)
 	return run.Answer{Change: func(b *storage.Batch) {
 		run.Save(b, was, r)
 		run.SetWords(b, r.ID, r.Round().N, words)

@@ -28,14 +28,13 @@ const asked = 5 * time.Second
 // file sees to a cluster that has no issue.
 func (s *sitting) file(ctx context.Context) (time.Time, error) {
 	// What was begun is ended first, whatever is thought of the problem by now.
-	begun, ok, err := s.log.Get(ctx, s.space, CreateKey(s.id))
-	if err != nil {
-		return time.Time{}, err
-	}
+	begun, ok, err := s.begun(ctx)
 	switch {
+	case err != nil:
+		return time.Time{}, err
 	case ok && begun.State == action.Done:
 		return s.adopt(begun)
-	case ok && s.live && (begun.State == action.Intended || begun.State == action.Undecided):
+	case ok:
 		return s.create(ctx)
 	}
 	if len(s.problem.all) == 0 {
@@ -43,6 +42,12 @@ func (s *sitting) file(ctx context.Context) (time.Time, error) {
 		s.say(Ignored, "ignored: nothing is left in it")
 		s.batch.Delete(candidatePrefix + s.id)
 		s.forgotten = true
+		return time.Time{}, s.log.Forget(ctx, s.space, CreateKey(s.id))
+	}
+	if k := &s.kept; k.Muted {
+		s.sayMuted()
+		s.batch.Delete(candidatePrefix + s.id)
+		k.Ready, k.Granted, k.GrantLive = time.Time{}, time.Time{}, false
 		return time.Time{}, s.log.Forget(ctx, s.space, CreateKey(s.id))
 	}
 	verdict, err := s.verdict(ctx)
@@ -77,6 +82,19 @@ func (s *sitting) file(ctx context.Context) (time.Time, error) {
 		return time.Time{}, nil
 	}
 	return s.create(ctx)
+}
+
+// begun returns the record of the action that files the issue, and whether that was
+// begun: it is on GitHub, or may be, and the cluster does not know yet.
+func (s *sitting) begun(ctx context.Context) (action.Record, bool, error) {
+	if s.kept.Number != 0 {
+		return action.Record{}, false, nil
+	}
+	rec, ok, err := s.log.Get(ctx, s.space, CreateKey(s.id))
+	if err != nil || !ok {
+		return rec, false, err
+	}
+	return rec, rec.State == action.Done || s.live && (rec.State == action.Intended || rec.State == action.Undecided), nil
 }
 
 // verdict asks the model about posts that no error and no report goes with. It

@@ -26,7 +26,8 @@ type Record struct {
 	ClosedAt       time.Time `json:"closed_at,omitzero"`
 	ClosedReleases []string  `json:"closed_releases,omitempty"` // seen before it was closed, see releaseHash
 	Seen           []Seen    `json:"seen,omitempty"`            // releases that it was ever seen in, oldest first
-	Muted          bool      `json:"muted,omitempty"`           // until a person reopens it
+	Muted          bool      `json:"muted,omitempty"`           // until a person reopens it, or says so
+	MutedBy        string    `json:"muted_by,omitempty"`        // who said so, "@login"; the issue may be closed as completed, or not filed
 	RegressedAt    time.Time `json:"regressed_at,omitzero"`     // when it was last reopened as a regression
 	Fix            *Fix      `json:"fix,omitempty"`             // the newest merge that was to fix the problem
 }

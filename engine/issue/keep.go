@@ -23,6 +23,8 @@ func (s *sitting) describe() {
 	switch {
 	case k.Gone != "":
 		s.say(Blocked, "issue #%d is not kept any more: %s", k.Number, k.Gone)
+	case k.Muted && !notPlanned(k.StateReason):
+		s.say(Muted, "issue #%d, closed, and muted by %s until somebody reopens it", k.Number, k.MutedBy)
 	case k.Muted:
 		s.say(Muted, "issue #%d, closed as not planned: muted until somebody reopens it", k.Number)
 	case k.State == "closed":

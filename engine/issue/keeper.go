@@ -149,11 +149,15 @@ func (k *Keeper) issue(ctx context.Context, it work.Item) (time.Time, error) {
 		return wait, err
 	}
 	var again time.Time
-	undo, asked, err := s.undoAsked(ctx)
+	wish, asked, err := s.wished(ctx)
+	begun := false
+	if err == nil {
+		_, begun, err = s.begun(ctx)
+	}
 	switch {
 	case err != nil:
-	case undo != nil:
-		err = s.undo(ctx, undo, asked)
+	case wish != nil && !begun:
+		err = s.obey(ctx, wish, asked)
 		again = s.now // and then look at what is left to do
 	case s.kept.Number == 0:
 		again, err = s.file(ctx)
@@ -194,11 +198,10 @@ func (k *Keeper) sit(ctx context.Context, space storage.Space, id string) (*sitt
 	if err := storage.GetJSON(entries[0], &s.kept); err != nil {
 		return nil, time.Time{}, err
 	}
-	var was Line
-	if err := storage.GetJSON(entries[1], &was); err != nil {
+	if err := storage.GetJSON(entries[1], &s.standing); err != nil {
 		return nil, time.Time{}, err
 	}
-	if was.Reports > bigCluster {
+	if was := s.standing; was.Reports > bigCluster {
 		if until := was.At.Add(bigPause); until.After(s.now) {
 			return nil, until, nil
 		}

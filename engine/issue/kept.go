@@ -21,7 +21,7 @@ import (
 //	                     written or goes; see blockOf
 //	candidate/<cluster>  Candidate: ready, and waiting for a place in the budget
 //	budget/<day>         Spent: how many issues were granted that day (UTC)
-//	undo/<cluster>/<comment>  Undo: somebody asked to take the last act back
+//	undo/<cluster>/<time>-<order>  Wish: somebody wants something done to the issue
 //	fixed/<cluster>      run.Merge: a merge that its issue was not told of yet
 //	release/<hash>       release: one that some problem of the project was seen in
 const (
@@ -31,7 +31,7 @@ const (
 	markPrefix      = "stood/" // after the lines, so that whoever copies keys in order copies it last
 	candidatePrefix = "candidate/"
 	budgetPrefix    = "budget/"
-	undoPrefix      = "undo/"
+	wishPrefix      = "undo/"
 	fixedPrefix     = "fixed/"
 	releasePrefix   = "release/"
 )
@@ -85,7 +85,7 @@ type Line struct {
 const (
 	Filed   State = "filed"   // its issue is open
 	Closed  State = "closed"  // its issue is closed and watched
-	Muted   State = "muted"   // its issue was closed as not planned
+	Muted   State = "muted"   // its issue was closed as not planned, or is not to be filed
 	Blocked State = "blocked" // something outside keeps it from being kept
 )
 

@@ -49,8 +49,9 @@ func releaseHash(release string) string {
 }
 
 // Close notes that the issue was closed, with GitHub's reason, and which releases
-// had been seen by then (see [Record.See]). Closed as not planned (or as a duplicate) it is muted until a
-// person reopens it; closed as completed, or without a reason, it is watched.
+// had been seen by then (see [Record.See]). Closed as not planned (or as a duplicate) it
+// is muted until a person reopens it; closed as completed, or without a reason, it is
+// watched, unless somebody muted it by a command.
 // What was closed at that moment already stays as it was noted.
 func (r *Record) Close(reason string, at time.Time) {
 	if r.State == "closed" && r.ClosedAt.Equal(at) && r.StateReason == reason {
@@ -63,15 +64,18 @@ func (r *Record) Close(reason string, at time.Time) {
 			r.ClosedReleases = append(r.ClosedReleases, seen.Hash)
 		}
 	}
-	r.Muted = reason == "not_planned" || reason == "duplicate"
+	r.Muted = notPlanned(reason) || r.MutedBy != ""
 }
+
+// notPlanned reports whether GitHub's reason for a closing mutes.
+func notPlanned(reason string) bool { return reason == "not_planned" || reason == "duplicate" }
 
 // Reopen notes that the issue is open again. A person's reopening ends muting;
 // ours is a regression and is never done to what is muted.
 func (r *Record) Reopen() {
 	r.State, r.StateReason = "open", "reopened"
 	r.ClosedAt, r.ClosedReleases = time.Time{}, nil
-	r.Muted = false
+	r.Muted, r.MutedBy = false, ""
 }
 
 // Watched reports whether the issue was closed as fixed, so that its return

@@ -9,84 +9,9 @@ import (
 
 	"github.com/soulcaster/soulcaster/engine/action"
 	"github.com/soulcaster/soulcaster/engine/github"
-	"github.com/soulcaster/soulcaster/engine/intake"
 	"github.com/soulcaster/soulcaster/engine/storage"
 	"github.com/soulcaster/soulcaster/engine/work"
 )
-
-// Undo is somebody's wish to take back what the app did last on an issue.
-type Undo struct {
-	By      string `json:"by"` // "@login"
-	Comment int64  `json:"comment"`
-	Reply   string `json:"reply"` // key of the action that answers
-	Request string `json:"request_id,omitempty"`
-
-	// What is taken back is chosen once, so that a crash does not make two of it.
-	Chosen bool   `json:"chosen,omitempty"`
-	Target string `json:"target,omitempty"` // key of the action; empty: there is none
-}
-
-// AskUndo adds to the batch that the last act on a cluster's issue is to be
-// taken back. The worker of the issue does it, and answers: there is one writer
-// per issue.
-func AskUndo(b *storage.Batch, cluster string, u Undo) {
-	b.SetJSON(fmt.Sprintf("%s%s/%020d", undoPrefix, cluster, u.Comment), u)
-	work.Add(b, intake.IssueWork(cluster))
-}
-
-// undoAsked returns the oldest wish to take something back, nil if there is none.
-func (s *sitting) undoAsked(ctx context.Context) (*Undo, storage.Entry, error) {
-	entries, err := s.space.Scan(ctx, undoPrefix+s.id+"/", "", 1)
-	if err != nil {
-		return nil, storage.Entry{}, fmt.Errorf("read undo of cluster %s: %w", s.id, err)
-	}
-	if len(entries) == 0 {
-		return nil, storage.Entry{}, nil
-	}
-	u := new(Undo)
-	return u, entries[0], storage.GetJSON(entries[0], u)
-}
-
-// undo takes back the last act on the issue that was not taken back yet, and
-// answers who asked.
-func (s *sitting) undo(ctx context.Context, u *Undo, asked storage.Entry) error {
-	s.describe()
-	s.batch.RequireEntry(asked)
-	if s.kept.Number == 0 {
-		s.batch.Delete(asked.Key)
-		return nil
-	}
-	if !u.Chosen {
-		last, err := s.lastAct(ctx)
-		if err != nil {
-			return err
-		}
-		u.Chosen = true
-		if last != nil {
-			u.Target = last.Key
-		}
-		s.batch.SetJSON(asked.Key, u)
-		return nil
-	}
-	answer := "There is nothing left to take back on this issue."
-	switch {
-	case !s.live:
-		answer = "This repository is in preview: nothing is written, and so nothing is taken back."
-	case u.Target != "":
-		rec, _, err := s.log.Get(ctx, s.space, u.Target)
-		if err == nil {
-			answer, err = s.takeBack(ctx, &rec, u)
-		}
-		if final(err) {
-			answer, err = "This could not be taken back: GitHub did not allow it.", nil
-		}
-		if err != nil {
-			return err
-		}
-	}
-	s.batch.Delete(asked.Key)
-	return s.comment(ctx, u.Reply, "command.reply", u.By, "undo", answer)
-}
 
 // final reports whether GitHub refused something for good.
 func final(err error) bool {
@@ -104,13 +29,17 @@ var acts = map[string]bool{
 	"issue.create": true, "issue.edit": true, "issue.reopen": true,
 	"issue.regressed": true, "issue.tenfold": true,
 	"issue.close": true, "issue.proof": true,
+	"issue.mute": true, "issue.unmute": true,
 }
 
-// lastAct returns the newest act on the issue that stands, nil if there is none.
-func (s *sitting) lastAct(ctx context.Context) (*action.Record, error) {
+// LastAct returns the newest act on a cluster's issue that stands, which is what
+// an undo would take back; nil if there is none among the newest entries of its audit,
+// at most most of them.
+func LastAct(ctx context.Context, log *action.Log, space storage.Space, cluster string, most int) (*action.Record, error) {
+	const page = 100
 	before := ""
-	for {
-		entries, err := s.log.List(ctx, s.space, s.id, before, 100)
+	for ; most > 0; most -= page {
+		entries, err := log.List(ctx, space, cluster, before, page)
 		if err != nil {
 			return nil, err
 		}
@@ -119,7 +48,7 @@ func (s *sitting) lastAct(ctx context.Context) (*action.Record, error) {
 			if !acts[e.Kind] || e.What != string(action.Done) && e.What != "found" {
 				continue
 			}
-			rec, ok, err := s.log.Get(ctx, s.space, e.Key)
+			rec, ok, err := log.Get(ctx, space, e.Key)
 			if err != nil {
 				return nil, err
 			}
@@ -127,16 +56,17 @@ func (s *sitting) lastAct(ctx context.Context) (*action.Record, error) {
 				return &rec, nil
 			}
 		}
-		if len(entries) < 100 {
-			return nil, nil
+		if len(entries) < page {
+			break
 		}
 	}
+	return nil, nil
 }
 
 // takeBack takes one act back and says what was done, in the words of the
 // answer. What was taken back already, before a crash, is not taken back again:
 // somebody may have changed it since.
-func (s *sitting) takeBack(ctx context.Context, rec *action.Record, u *Undo) (answer string, err error) {
+func (s *sitting) takeBack(ctx context.Context, rec *action.Record, u *Wish) (answer string, err error) {
 	k := &s.kept
 	why := "undo of " + rec.Kind
 	do := func(undo func() error) {
@@ -191,6 +121,12 @@ func (s *sitting) takeBack(ctx context.Context, rec *action.Record, u *Undo) (an
 			}
 			return err
 		})
+	case "issue.mute":
+		answer, err = s.unmute(ctx, s.wishAction(u, "undo/"+rec.Key, "undo", why))
+		answer = "Muting was taken back. " + answer
+	case "issue.unmute":
+		answer, err = s.mute(ctx, s.wishAction(u, "undo/"+rec.Key, "undo", why))
+		answer = "The end of muting was taken back. " + answer
 	default: // comments
 		answer = "The last comment was taken back."
 		do(func() error { return s.uncomment(ctx, rec, u, why) })
@@ -214,7 +150,7 @@ func (s *sitting) takeBack(ctx context.Context, rec *action.Record, u *Undo) (an
 }
 
 // uncomment deletes a comment.
-func (s *sitting) uncomment(ctx context.Context, rec *action.Record, u *Undo, why string) error {
+func (s *sitting) uncomment(ctx context.Context, rec *action.Record, u *Wish, why string) error {
 	var c Posted
 	if err := json.Unmarshal(rec.Result, &c); err != nil {
 		return work.Dead(fmt.Errorf("read the record of %s: %w", rec.Key, err))
@@ -238,4 +174,23 @@ func extract(body string) string {
 		return strings.ReplaceAll(body[r.from:r.to], "\r\n", "\n")
 	}
 	return ""
+}
+
+// ActName names a kind of act that can be taken back, in a few words.
+func ActName(kind string) string {
+	switch kind {
+	case "issue.create":
+		return "the filing"
+	case "issue.edit":
+		return "the last edit"
+	case "issue.reopen", "issue.regressed":
+		return "the reopening"
+	case "issue.close":
+		return "the closing"
+	case "issue.mute":
+		return "the muting"
+	case "issue.unmute":
+		return "the unmuting"
+	}
+	return "the last comment"
 }

@@ -9,11 +9,12 @@ import (
 // Order is what a person with write permission asked for in a comment.
 type Order struct {
 	Name      string // of the command: fix, retry, cancel, checks
-	Cluster   string // "" if the comment is on a pull request
-	Number    int    // of the issue or pull request that the comment is on
-	Pull      bool   // it is on a pull request
+	Cluster   string // "" if it is given on a pull request
+	Number    int    // of the issue or pull request that it is given on
+	Pull      bool   // that is a pull request
 	By        string // login
-	Comment   int64
+	Comment   int64  // 0 if it was given on a page
+	Order     string // id of what was given on a page
 	URL       string // of the comment
 	Words     string // after the command's name, as they were written: at most 4,000 runes
 	At        time.Time

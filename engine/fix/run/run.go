@@ -116,19 +116,22 @@ type Run struct {
 	Again    time.Time `json:"again,omitzero"`    // Launching: not before
 	Wish     *Wish     `json:"wish,omitempty"`    // that it end
 	Ordered  int64     `json:"ordered,omitempty"` // the newest comment that was obeyed, but for those that asked for a round
-	Place    int       `json:"place,omitempty"`   // Queued: in the queue, from 1
-	Waits    string    `json:"waits,omitempty"`   // Queued: for what, in words
-	Status   int64     `json:"status,omitempty"`  // id of the status comment
-	Told     string    `json:"told,omitempty"`    // hash of what it says
-	ToldAt   time.Time `json:"told_at,omitzero"`
-	Branch   string    `json:"branch"`         // soulcaster/issue-<n>-<run>
-	Head     string    `json:"head,omitempty"` // our last commit on it, recorded before the ref moves
-	Pull     *Pull     `json:"pull,omitempty"`
-	Let      *Let      `json:"let,omitempty"`      // that the proposal's checks may run
-	Shown    *Shown    `json:"shown,omitempty"`    // the head that people were told to look at since it was proposed
-	Looked   time.Time `json:"looked,omitzero"`    // when the pull request was last asked for without being told of
-	Reviewed *Reviewed `json:"reviewed,omitempty"` // the last review that was heeded
-	Released bool      `json:"released,omitempty"` // it holds no place any more, and its task is stopped
+	// OrderedAt is when the newest order that was obeyed was given, in a comment or on a
+	// page.
+	OrderedAt time.Time `json:"ordered_at,omitzero"`
+	Place     int       `json:"place,omitempty"`  // Queued: in the queue, from 1
+	Waits     string    `json:"waits,omitempty"`  // Queued: for what, in words
+	Status    int64     `json:"status,omitempty"` // id of the status comment
+	Told      string    `json:"told,omitempty"`   // hash of what it says
+	ToldAt    time.Time `json:"told_at,omitzero"`
+	Branch    string    `json:"branch"`         // soulcaster/issue-<n>-<run>
+	Head      string    `json:"head,omitempty"` // our last commit on it, recorded before the ref moves
+	Pull      *Pull     `json:"pull,omitempty"`
+	Let       *Let      `json:"let,omitempty"`      // that the proposal's checks may run
+	Shown     *Shown    `json:"shown,omitempty"`    // the head that people were told to look at since it was proposed
+	Looked    time.Time `json:"looked,omitzero"`    // when the pull request was last asked for without being told of
+	Reviewed  *Reviewed `json:"reviewed,omitempty"` // the last review that was heeded
+	Released  bool      `json:"released,omitempty"` // it holds no place any more, and its task is stopped
 }
 
 // Round is one turn of the agent.
@@ -136,6 +139,7 @@ type Round struct {
 	N       int          `json:"n"`
 	By      string       `json:"by"`                // login of who asked; "" if checks did
 	Comment int64        `json:"comment,omitempty"` // that asked for it
+	Order   string       `json:"order,omitempty"`   // that asked for it, if it was given on a page
 	Review  int64        `json:"review,omitempty"`  // that asked for it
 	Checks  string       `json:"checks,omitempty"`  // commit whose checks asked for it
 	Base    string       `json:"base,omitempty"`    // commit that the agent works on, known at launch
@@ -183,6 +187,7 @@ type Attempt struct {
 type Let struct {
 	By      string `json:"by"` // login
 	Comment int64  `json:"comment,omitempty"`
+	Order   string `json:"order,omitempty"`  // if it was given on a page
 	From    string `json:"from"`             // the head that it was said of
 	Commit  string `json:"commit,omitempty"` // that starts them, recorded before the ref moves
 	Done    bool   `json:"done,omitempty"`   // the ref was moved
