@@ -52,6 +52,7 @@ type machine struct {
 	handler  http.Handler
 	routes   []handlers.Route
 	metrics  http.Handler
+	pages    *web.Pages
 	runs     *fix.Runs // nil in a preview
 	launcher launcher
 }
@@ -232,7 +233,7 @@ func assemble(ctx context.Context, cfg *config.Config, db storage.DB, bell stora
 	worker := command.NewWorker(commandHost(host), commandRuns(made.runs), projects, actions, mac, queue.Wake, now)
 	queue.Handle("command", worker.Handle)
 	pages, err := web.New(web.Config{
-		Preview: m.preview, Demo: m.sample != nil, PublicURL: cmp.Or(cfg.PublicURL, m.address), AdminToken: cfg.AdminToken.Reveal(), SignIn: people, Permission: permission, Wake: queue.Wake,
+		Preview: m.preview, Demo: m.sample != nil, PublicURL: cmp.Or(cfg.PublicURL, m.address), AdminToken: cfg.AdminToken.Reveal(), SignIn: people, Permission: permission, Wake: queue.Wake, Commands: worker,
 	}, projects, actions, now)
 	if err != nil {
 		return nil, err
@@ -253,8 +254,7 @@ func assemble(ctx context.Context, cfg *config.Config, db storage.DB, bell stora
 	if made.runs != nil {
 		registry.watchRuns(made.runs.Load)
 	}
-	made.queue = queue
-	made.routes = mux.Routes()
+	made.queue, made.pages, made.routes = queue, pages, mux.Routes()
 	made.handler = handlers.Observe(log, registry.count, handlers.Exact(mux))
 	made.metrics = registry.handler()
 	return made, nil

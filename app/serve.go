@@ -146,6 +146,7 @@ func (m *machine) run(ctx context.Context, front, back *port, log zerolog.Logger
 	}
 	closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainRequests)
 	defer cancel()
+	m.pages.End() // who listens asks again, elsewhere
 	if err := front.server.Shutdown(closing); err != nil {
 		log.Warn().Err(err).Msg("some requests were still under way and were cut off")
 	}

@@ -77,6 +77,9 @@ var bodies = map[string]string{
 	"POST /installations/{installation}/work/retry":             "key={work}",
 	"POST /api/v1/installations/{installation}/work/retry":      `{"key": "{job}"}`,
 	"POST /installations/{installation}/keys/revoke":            "id={key}",
+
+	"POST /projects/{installation}/{project}/clusters/{cluster}/commands":        "command=mute",
+	"POST /api/v1/projects/{installation}/{project}/clusters/{cluster}/commands": `{"command": "unmute"}`,
 }
 
 // street is an app with two tenants: acme is installation 101, other is 202, and each has a

@@ -314,4 +314,3 @@ func state(w *enginetest.World) string {
 	}
 	return s
 }
-

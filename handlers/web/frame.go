@@ -45,6 +45,9 @@ var done = map[string]string{
 	"preview": "The project is in preview: nothing more is written to GitHub.",
 	"revoked": "The key opens nothing any more.",
 	"retry":   "It is tried again.",
+
+	"ordered":  "It was ordered. What comes of it is shown here.",
+	"answered": "It was carried out: the answer is below.",
 }
 
 // section is a page of a project or an installation that a tab leads to.
@@ -57,6 +60,7 @@ type section struct {
 var (
 	projectTabs = []section{
 		{"Problems", "", needs.see},
+		{"Runs", "/runs", needs.see},
 		{"Work", "/work", needs.see},
 		{"Audit", "/audit", needs.see},
 		{"Settings", "/settings", needs.see},
@@ -91,5 +95,5 @@ func (p *Pages) inside(r *http.Request, at *place, here string, below ...link) f
 
 // parse reads the templates of a page within the layout.
 func (p *Pages) parse(name string) (*template.Template, error) {
-	return template.New(name).Funcs(p.functions()).ParseFS(assets, "assets/layout.html", "assets/parts.html", "assets/"+name)
+	return template.New(name).Funcs(p.functions()).ParseFS(assets, "assets/layout.html", "assets/parts.html", "assets/commands.html", "assets/"+name)
 }

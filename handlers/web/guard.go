@@ -50,8 +50,17 @@ func (p *Pages) guard(next func(w http.ResponseWriter, r *http.Request, who *vie
 // errElsewhere says that a preview is looked at from another machine.
 var errElsewhere = errors.New("in preview the pages answer on loopback alone: open them on the machine itself, by its loopback address")
 
-// enters says who asks: the operator, a program with a token, or whoever is signed in.
+// enters says who asks, and gives a browser another id of its session when it is time.
 func (p *Pages) enters(w http.ResponseWriter, r *http.Request) (*viewer, error) {
+	who, err := p.who(r)
+	if err == nil && who.session.Turn {
+		err = p.turn(w, r, who.session)
+	}
+	return who, err
+}
+
+// who says who asks: the operator, a program with a token, or whoever is signed in.
+func (p *Pages) who(r *http.Request) (*viewer, error) {
 	token := bearer(r)
 	switch {
 	case same(token, p.cfg.AdminToken), p.cfg.Preview && token == "" && loopback(r):
@@ -61,7 +70,7 @@ func (p *Pages) enters(w http.ResponseWriter, r *http.Request) (*viewer, error) 
 	case token != "":
 		return p.program(r, token)
 	}
-	return p.session(w, r)
+	return p.signedIn(r)
 }
 
 // protect sets the headers that every answer has: unless more is set, it runs no script,

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"html/template"
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -22,9 +23,9 @@ import (
 
 // How much of runs a page shows.
 const (
-	perRuns   = 10       // of a project
-	logPieces = 200      // of a run's log
-	logBytes  = 64 << 10 // of them, the last
+	perRuns   = 25       // of a project
+	fewRuns   = 10       // beside other things
+	logBytes  = 64 << 10 // of a run's log, the last
 	diffBytes = 64 << 10
 )
 
@@ -34,43 +35,77 @@ type runLine struct {
 	Tone                   string
 	Issue                  int
 	Created                time.Time
+	Took, Cost             string
 	PullURL                string
+	Pull                   int
+}
+
+// runsView is what the page of a project's runs shows.
+type runsView struct {
+	frame
+	Runs  []runLine
+	Older string // the address of those before, "" if there are none
+	Later bool   // these are not the newest
+	Here  string // the address of the page
 }
 
 // runView is what the page of a run shows.
 type runView struct {
 	frame
-	Run     *run.Run
-	Project string
-	State   string
-	Tone    string
-	Status  template.HTML // the comment, as it stands on the issue or would
-	Pull    *issueView    // the pull request that was opened, or would be
-	Diff    []diffLine
-	Files   []publish.FileRequest
-	Log     string
-	LogCut  bool
-	Acts    []actView
+	Run      *run.Run
+	Project  string
+	Problem  string // the address of the problem's page
+	State    string
+	Tone     string
+	Took     string
+	Cost     string
+	Rounds   int           // the most that there may be
+	Status   template.HTML // the comment, as it stands on the issue or would
+	Pull     *issueView    // the pull request that was opened, or would be
+	Diff     []diffLine
+	Files    []publish.FileRequest
+	Changed  changed
+	Log      string
+	LogCut   bool
+	Acts     []actView
+	Commands *commandsView
 }
 
 // diffLine is a line of a difference; Kind is add, cut, head or empty.
 type diffLine struct{ Kind, Text string }
 
+// changed counts lines of a change.
+type changed struct {
+	Added int `json:"added"`
+	Cut   int `json:"cut"`
+}
+
 // RunPath is where the page of a run is.
 func RunPath(space, id string) string { return "/runs/" + strings.TrimPrefix(space, "p/") + "/" + id }
+
+// runsPath is where the runs of a project are listed.
+func runsPath(at *place) string { return projectPath(at.project) + "/runs" }
 
 // run serves the page of a run.
 func (p *Pages) run(w http.ResponseWriter, r *http.Request, at *place) {
 	v, err := p.lookAtRun(r.Context(), at, r.PathValue("run"))
-	if errors.Is(err, run.ErrNone) {
-		err = errNone
-	}
 	if err != nil {
-		p.fail(w, r, err)
+		p.fail(w, r, noRun(err))
 		return
 	}
-	v.frame = p.inside(r, at, "", link{Text: "run " + v.Run.ID})
+	v.frame = p.inside(r, at, "Runs", link{"Runs", runsPath(at)}, link{Text: "run " + v.Run.ID})
+	if v.Run.State.Alive() {
+		v.Live = api + runsPath(at) + "/" + v.Run.ID + "/events"
+	}
 	p.write(w, r, http.StatusOK, p.runPage, v)
+}
+
+// noRun makes of a run that there is not what any address is that names nothing.
+func noRun(err error) error {
+	if errors.Is(err, run.ErrNone) {
+		return errNone
+	}
+	return err
 }
 
 func (p *Pages) lookAtRun(ctx context.Context, at *place, runID string) (*runView, error) {
@@ -79,8 +114,9 @@ func (p *Pages) lookAtRun(ctx context.Context, at *place, runID string) (*runVie
 	if err != nil {
 		return nil, err
 	}
-	v := &runView{Run: r, Project: known.Repo.String(), State: tell.State(r.State), Tone: runTone(r.State)}
 	policy := p.projects.Policy(known)
+	v := &runView{Run: r, Project: known.Repo.String(), Problem: problemPath(at, r.Cluster), State: tell.State(r.State), Tone: runTone(r.State),
+		Took: tell.Span(r.Elapsed(p.now())), Rounds: policy.Fix.Rounds + 1}
 	t := tell.View{Run: r, Rounds: policy.Fix.Rounds, Minutes: policy.Fix.Minutes, Now: p.now().UTC()}
 	if t.Evidence, err = run.Evidence(ctx, space, r.ID); err != nil {
 		return nil, err
@@ -94,17 +130,30 @@ func (p *Pages) lookAtRun(ctx context.Context, at *place, runID string) (*runVie
 	if t.Words, err = run.WordsOf(ctx, space, r.ID, r.Round().N); err != nil {
 		return nil, err
 	}
-	v.Status = p.markdown.html(tell.Status(t))
+	v.Status, v.Cost = p.markdown.html(tell.Status(t)), tell.Cost(t.Usage)
 	if err := p.proposal(ctx, space, v); err != nil {
 		return nil, err
 	}
 	if r.Attempt != nil {
-		if v.Log, v.LogCut, err = tail(ctx, space, r.ID, r.Attempt.N); err != nil {
+		if v.Log, v.LogCut, err = run.LogTail(ctx, space, r.ID, r.Attempt.N, logBytes); err != nil {
 			return nil, err
 		}
 	}
+	if v.Commands, err = p.runCommands(ctx, at, r); err != nil {
+		return nil, err
+	}
 	v.Acts, err = p.acts(ctx, space, r.ID)
 	return v, err
+}
+
+// runCommands are the commands on the page of a run: those about its problem, as long as
+// it is the problem's newest run.
+func (p *Pages) runCommands(ctx context.Context, at *place, r *run.Run) (*commandsView, error) {
+	newest, _, err := run.Of(ctx, at.space, r.Cluster)
+	if err != nil || newest == nil || newest.ID != r.ID {
+		return nil, err
+	}
+	return p.commands(ctx, at, r.Cluster, r.ID)
 }
 
 // proposal adds the pull request and the change of the last round that made one.
@@ -128,7 +177,7 @@ func (p *Pages) proposal(ctx context.Context, space storage.Space, v *runView) e
 		}
 		if made != "" {
 			v.Files = c.Files
-			v.Diff = difference(c.Files)
+			v.Diff, v.Changed = difference(c.Files)
 			return nil
 		}
 	}
@@ -147,64 +196,98 @@ func (p *Pages) request(ctx context.Context, space storage.Space, key string, to
 	return rec.State, nil
 }
 
-// difference shows the files whose text the record has.
-func difference(files []publish.FileRequest) (lines []diffLine) {
+// difference shows the files whose text the record has, and counts lines.
+func difference(files []publish.FileRequest) (lines []diffLine, all changed) {
 	size := 0
 	for _, f := range files {
 		if f.Before == "" && f.After == "" {
 			continue
 		}
 		for line := range strings.Lines(udiff.Unified("a/"+f.Path, "b/"+f.Path, f.Before, f.After)) {
-			if size += len(line); size > diffBytes {
-				return append(lines, diffLine{"head", "… and more"})
-			}
 			kind := ""
 			switch {
 			case strings.HasPrefix(line, "+++"), strings.HasPrefix(line, "---"), strings.HasPrefix(line, "@@"):
 				kind = "head"
 			case strings.HasPrefix(line, "+"):
 				kind = "add"
+				all.Added++
 			case strings.HasPrefix(line, "-"):
 				kind = "cut"
+				all.Cut++
 			}
-			lines = append(lines, diffLine{kind, strings.TrimRight(line, "\n")})
+			was := size
+			switch size += len(line); {
+			case size <= diffBytes:
+				lines = append(lines, diffLine{kind, strings.TrimRight(line, "\n")})
+			case was <= diffBytes:
+				lines = append(lines, diffLine{"head", "… and more"})
+			}
 		}
 	}
-	return lines
+	return lines, all
 }
 
-// tail is the end of the log of an attempt.
-func tail(ctx context.Context, space storage.Space, id string, attempt int) (text string, cut bool, err error) {
-	after := ""
-	for {
-		more, next, err := run.LogOf(ctx, space, id, attempt, after, logPieces)
-		if err != nil {
-			return "", false, err
-		}
-		if text += more; len(text) > logBytes {
-			text, cut = strings.ToValidUTF8(text[len(text)-logBytes:], ""), true
-		}
-		if next == "" || next == after {
-			return text, cut, nil
-		}
-		after = next
+// allRuns serves the runs of a project.
+func (p *Pages) allRuns(w http.ResponseWriter, r *http.Request, at *place) {
+	before := r.URL.Query().Get("before")
+	list, next, err := p.runLines(r.Context(), at.space, before)
+	if err != nil {
+		p.fail(w, r, err)
+		return
 	}
+	v := runsView{frame: p.inside(r, at, "Runs", link{Text: "Runs"}), Runs: list, Later: before != "", Here: runsPath(at)}
+	if next != "" {
+		v.Older = v.Here + "?" + url.Values{"before": {next}}.Encode()
+	}
+	p.write(w, r, http.StatusOK, p.runsPage, v)
 }
 
 // runs lists the newest runs of a project.
 func (p *Pages) runs(ctx context.Context, space storage.Space) ([]runLine, error) {
-	list, _, err := run.List(ctx, space, "", perRuns)
+	lines, _, err := p.runLines(ctx, space, "")
+	return lines[:min(len(lines), fewRuns)], err
+}
+
+// runLines lists runs of a project, newest first, and says where the next page begins.
+func (p *Pages) runLines(ctx context.Context, space storage.Space, before string) (lines []runLine, next string, err error) {
+	list, costs, next, err := listRuns(ctx, space, before)
 	if err != nil {
-		return nil, err
+		return nil, "", err
 	}
-	lines := make([]runLine, len(list))
 	for i, r := range list {
-		lines[i] = runLine{Href: RunPath(space.Name(), r.ID), State: tell.State(r.State), Tone: runTone(r.State), By: r.By, Issue: r.Issue, Created: r.Created, Title: r.ID}
+		l := runLine{Href: RunPath(space.Name(), r.ID), State: tell.State(r.State), Tone: runTone(r.State), By: r.By, Issue: r.Issue, Created: r.Created,
+			Title: r.ID, Took: tell.Span(r.Elapsed(p.now())), Cost: tell.Cost(costs[i])}
 		if r.Pull != nil {
-			lines[i].PullURL = r.Pull.URL
+			l.Pull, l.PullURL = r.Pull.Number, r.Pull.URL
+		}
+		lines = append(lines, l)
+	}
+	return lines, next, nil
+}
+
+// listRuns is a page of a project's runs, with what their models have cost.
+func listRuns(ctx context.Context, space storage.Space, before string) (list []*run.Run, costs []run.Usage, next string, err error) {
+	list, next, err = run.List(ctx, space, before, perRuns)
+	if err != nil {
+		return nil, nil, "", err
+	}
+	ids := make([]string, len(list))
+	for i, r := range list {
+		ids[i] = r.ID
+	}
+	if costs, err = run.UsagesOf(ctx, space, ids...); err != nil {
+		return nil, nil, "", err
+	}
+	if len(list) == perRuns { // is there one more?
+		more, _, err := run.List(ctx, space, next, 1)
+		if err != nil {
+			return nil, nil, "", err
+		}
+		if len(more) > 0 {
+			return list, costs, next, nil
 		}
 	}
-	return lines, nil
+	return list, costs, "", nil
 }
 
 func runTone(s run.State) string {

@@ -204,9 +204,8 @@ func (p *Pages) logout(w http.ResponseWriter, r *http.Request) {
 	http.Redirect(w, r, "/login", http.StatusSeeOther)
 }
 
-// session returns who is signed in, with what they may see: errSignIn if nobody is. It
-// gives the browser another id when it is time.
-func (p *Pages) session(w http.ResponseWriter, r *http.Request) (*viewer, error) {
+// signedIn is whoever is signed in, with what they may see; errSignIn if nobody is.
+func (p *Pages) signedIn(r *http.Request) (*viewer, error) {
 	s := p.cfg.SignIn
 	if s == nil {
 		return nil, errSignIn
@@ -229,16 +228,20 @@ func (p *Pages) session(w http.ResponseWriter, r *http.Request) (*viewer, error)
 	if err != nil {
 		return nil, err
 	}
-	if found.Turn {
-		next, err := s.Sessions.Turn(r.Context(), id)
-		switch {
-		case err == nil:
-			http.SetCookie(w, s.cookie(sessionCookie, next, "/", found.Until.Sub(p.now())))
-		case !errors.Is(err, signin.ErrNone): // else another request did
-			return nil, err
-		}
+	return &viewer{who: found.Who, reach: reach, session: found}, nil
+}
+
+// turn gives a browser another id of its session, unless another request did.
+func (p *Pages) turn(w http.ResponseWriter, r *http.Request, found signin.Session) error {
+	s := p.cfg.SignIn
+	next, err := s.Sessions.Turn(r.Context(), s.brought(r, sessionCookie))
+	switch {
+	case err == nil:
+		http.SetCookie(w, s.cookie(sessionCookie, next, "/", found.Until.Sub(p.now())))
+	case !errors.Is(err, signin.ErrNone):
+		return err
 	}
-	return &viewer{who: found.Who, reach: reach}, nil
+	return nil
 }
 
 // notice serves a page that says something, and leads back to the button.

@@ -9,6 +9,7 @@ import (
 
 	"github.com/soulcaster/soulcaster/engine/github"
 	"github.com/soulcaster/soulcaster/engine/project"
+	"github.com/soulcaster/soulcaster/engine/signin"
 )
 
 // viewer is who looks at a page, and what they may see.
@@ -17,6 +18,7 @@ type viewer struct {
 	who      github.Person
 	key      string                 // what the key is called that a program of theirs brings, "" if it is themselves
 	reach    map[int64]github.Reach // by installation
+	session  signin.Session         // of a browser
 }
 
 // needs is what people must be allowed at GitHub to do something here.

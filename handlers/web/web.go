@@ -33,6 +33,7 @@ type Config struct {
 	// bring a key.
 	Permission func(ctx context.Context, at github.At, login string) (github.Permission, error)
 	Wake       func(spaces ...string) // is told of spaces that have work due
+	Commands   Commands               // nil: nobody can give any
 }
 
 // Pages serves the pages.
@@ -46,21 +47,22 @@ type Pages struct {
 	tokens   *minute[github.Person]     // whose a token is
 	makers   *minute[github.Permission] // what who made a key may do
 	markdown *markdown
+	streams  *streams
 
-	page, runPage, loginPage, noticePage, installedPage *template.Template
-	settingsPage, auditPage, workPage, keysPage         *template.Template
+	page, runPage, loginPage, noticePage, installedPage   *template.Template
+	settingsPage, auditPage, workPage, keysPage, runsPage *template.Template
 }
 
 // New returns the pages.
 func New(cfg Config, projects *project.Registry, actions *action.Log, now func() time.Time) (*Pages, error) {
 	p := &Pages{cfg: cfg, projects: projects, actions: actions, now: now, wake: cfg.Wake,
-		strikes: handlers.NewStrikes(now), tokens: newMinute[github.Person](now), markdown: newMarkdown()}
+		strikes: handlers.NewStrikes(now), tokens: newMinute[github.Person](now), markdown: newMarkdown(), streams: newStreams()}
 	if p.wake == nil {
 		p.wake = func(...string) {}
 	}
 	for name, to := range map[string]**template.Template{
 		"page.html": &p.page, "run.html": &p.runPage, "login.html": &p.loginPage, "notice.html": &p.noticePage, "installed.html": &p.installedPage,
-		"settings.html": &p.settingsPage, "audit.html": &p.auditPage, "work.html": &p.workPage, "keys.html": &p.keysPage,
+		"settings.html": &p.settingsPage, "audit.html": &p.auditPage, "work.html": &p.workPage, "keys.html": &p.keysPage, "runs.html": &p.runsPage,
 	} {
 		var err error
 		if *to, err = p.parse(name); err != nil {
@@ -89,6 +91,14 @@ func (p *Pages) Register(r *handlers.Router) {
 	in.page(installation+"/keys", p.inInstallation(needs.configure, p.keys))
 	in.form(installation+"/keys/make", p.inInstallation(needs.configure, p.makeKey))
 	in.form(installation+"/keys/revoke", p.inInstallation(needs.configure, p.revokeKey))
+	in.page(project+"/runs", p.inProject(needs.see, p.allRuns))
+	in.page(api+project+"/runs", p.inProject(needs.see, p.tellRuns))
+	in.page(api+project+"/runs/{run}", p.inProject(needs.see, p.tellRun))
+	in.stream(api+project+"/runs/{run}/events", p.inProject(needs.see, p.runEvents))
+	in.form(project+"/clusters/{cluster}/commands", p.inProject(needs.command, p.command))
+	in.page(api+project+"/clusters/{cluster}/commands", p.inProject(needs.see, p.tellCommands))
+	in.form(api+project+"/clusters/{cluster}/commands", p.inProject(needs.command, p.commandTold))
+	in.stream(api+project+"/clusters/{cluster}/events", p.inProject(needs.see, p.clusterEvents))
 	in.page(project+"/settings", p.inProject(needs.see, p.settings))
 	in.form(project+"/settings/mode", p.inProject(needs.configure, p.choose))
 	in.page(api+project+"/settings", p.inProject(needs.see, p.tellSettings))

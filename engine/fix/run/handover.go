@@ -249,3 +249,47 @@ func LogOf(ctx context.Context, space storage.Space, id string, attempt int, aft
 	}
 	return all.String(), next, nil
 }
+
+// LogSize returns how much of the log of an attempt is stored, in bytes.
+func LogSize(ctx context.Context, space storage.Space, id string, attempt int) (int64, error) {
+	var at logged
+	err := get(ctx, space, fmt.Sprintf("%s%s/%d", logPrefix, id, attempt), &at)
+	return at.Bytes, err
+}
+
+// longestPiece is longer than any piece of a log is when it is sent.
+const longestPiece = 128 << 10
+
+// LogTail returns the end of the log of an attempt, about most bytes of it and no more,
+// and whether there is something before it.
+func LogTail(ctx context.Context, space storage.Space, id string, attempt int, most int64) (text string, cut bool, err error) {
+	var at logged
+	if err := get(ctx, space, fmt.Sprintf("%s%s/%d", logPrefix, id, attempt), &at); err != nil {
+		return "", false, err
+	}
+	after := ""
+	if at.Bytes > most {
+		// Pieces are found by where they began in what was sent, which may have been
+		// longer or shorter than what is stored of it.
+		from := at.End - longestPiece - most*max(at.End, at.Bytes)/at.Bytes
+		if from > 0 {
+			after, cut = fmt.Sprintf("%012d", from), true
+		}
+	}
+	var all strings.Builder
+	for range maxPieces/storage.MaxOps + 1 {
+		more, next, err := LogOf(ctx, space, id, attempt, after, storage.MaxOps)
+		if err != nil {
+			return "", false, err
+		}
+		all.WriteString(more)
+		if next == "" {
+			break
+		}
+		after = next
+	}
+	if text = all.String(); int64(len(text)) > most {
+		text, cut = strings.ToValidUTF8(text[int64(len(text))-most:], ""), true
+	}
+	return text, cut, nil
+}

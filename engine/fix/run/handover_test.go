@@ -136,3 +136,45 @@ func TestForgettingLeavesNoPieces(t *testing.T) {
 		t.Errorf("handed over: %v, %v; the result: %+v, %v", there, err, got, errOf)
 	}
 }
+
+// The end of a log is found without reading all of it, however long its pieces are and
+// however much was taken out of them.
+func TestLogTail(t *testing.T) {
+	const most = 1000
+	for name, c := range map[string]struct{ pieces, sent, stored int }{
+		"nothing":                {0, 0, 0},
+		"short":                  {3, 100, 100},
+		"just enough":            {10, 100, 100},
+		"long":                   {700, 1000, 1000},
+		"pieces that are longer": {40, 60_000, 60_000},
+		"one piece":              {1, 60_000, 60_000},
+		"much was taken out":     {200, 10_000, 100},
+		"much was put in":        {50, 10, 1000},
+	} {
+		t.Run(name, func(t *testing.T) {
+			space := newSpace(t)
+			var whole strings.Builder
+			for i := range c.pieces {
+				text := fmt.Sprintf("%d:", i) + strings.Repeat("x", c.stored)
+				text = text[:c.stored]
+				whole.WriteString(text)
+				l := brief.Log{Attempt: 1, Offset: int64(i * c.sent), Text: text}
+				if err := run.AddLog(t.Context(), space, id, l, l.Offset+int64(c.sent), 1<<30); err != nil {
+					t.Fatal(err)
+				}
+			}
+			size, err := run.LogSize(t.Context(), space, id, 1)
+			if err != nil || size != int64(whole.Len()) {
+				t.Errorf("its size is %d (%v), want %d", size, err, whole.Len())
+			}
+			text, cut, err := run.LogTail(t.Context(), space, id, 1, most)
+			if err != nil {
+				t.Fatal(err)
+			}
+			want := whole.String()[max(0, whole.Len()-most):]
+			if text != want || cut != (whole.Len() > most) {
+				t.Errorf("%d bytes that end in %.20q, cut %v; want %d", len(text), text[max(0, len(text)-20):], cut, len(want))
+			}
+		})
+	}
+}

@@ -228,6 +228,29 @@ func UsageOf(ctx context.Context, space storage.Space, id string) (u Usage, e st
 	return u, entries[0], storage.GetJSON(entries[0], &u)
 }
 
+// UsagesOf returns what the models of runs have cost so far, in the order of the ids, at
+// most 500 of them.
+func UsagesOf(ctx context.Context, space storage.Space, ids ...string) ([]Usage, error) {
+	if len(ids) == 0 {
+		return nil, nil
+	}
+	keys := make([]string, len(ids))
+	for i, id := range ids {
+		keys[i] = usagePrefix + id
+	}
+	entries, err := space.Get(ctx, keys...)
+	if err != nil {
+		return nil, fmt.Errorf("read usage of runs: %w", err)
+	}
+	all := make([]Usage, len(ids))
+	for i, e := range entries {
+		if err := storage.GetJSON(e, &all[i]); err != nil {
+			return nil, err
+		}
+	}
+	return all, nil
+}
+
 // SaveUsage adds to the batch what the run's model has cost, unless that changed
 // since it was read.
 func SaveUsage(b *storage.Batch, was storage.Entry, u Usage) {

@@ -33,8 +33,8 @@ func login(name string) string {
 	return markdown.Inline(name, 50)
 }
 
-// span is a duration as people say it, to the minute once there is one.
-func span(d time.Duration) string {
+// Span is a duration as people say it, to the minute once there is one.
+func Span(d time.Duration) string {
 	switch minutes := int(d / time.Minute); {
 	case d < 0:
 		return "0 s"
@@ -50,9 +50,9 @@ func span(d time.Duration) string {
 // moment is a time as people read it.
 func moment(t time.Time) string { return t.UTC().Format("2006-01-02 15:04 UTC") }
 
-// cost is what the model has cost: money where the price is known, else tokens. A
+// Cost is what the model has cost: money where the price is known, else tokens. A
 // dollar sign would begin a formula.
-func cost(u run.Usage) string {
+func Cost(u run.Usage) string {
 	if u.Requests == 0 {
 		return "nothing yet"
 	}

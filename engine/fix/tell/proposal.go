@@ -240,7 +240,7 @@ func (p Proposal) facts() []string {
 		rounds += "Requesting changes, or `/soulcaster fix` with words here, takes it back to the agent"
 	}
 	list = append(list, rounds)
-	list = append(list, "Cost: "+cost(p.Usage))
+	list = append(list, "Cost: "+Cost(p.Usage))
 	switch {
 	case r.Pull != nil && r.Pull.Checks != "":
 		list = append(list, "The repository's workflows were let run by "+login(r.Pull.Checks)+". A commit of a later round waits again")

@@ -86,7 +86,7 @@ func working(v View) string {
 		text += fmt.Sprintf(" (%s so far)", count(int64(v.Live.Steps), "step"))
 	}
 	if quiet := v.Now.Sub(v.Live.At); quiet >= time.Minute {
-		text += ", last heard from " + span(quiet) + " ago"
+		text += ", last heard from " + Span(quiet) + " ago"
 	}
 	return text + "."
 }
@@ -179,15 +179,15 @@ func facts(v View) []string {
 		list = append(list, fmt.Sprintf("Round %d of at most %d: %s", round.N, 1+v.Rounds, by))
 	}
 	if t := took(r, v.Now); t > 0 {
-		text := "Time so far: " + span(t)
+		text := "Time so far: " + Span(t)
 		if !r.State.Busy() {
-			text = "Time in all: " + span(t)
+			text = "Time in all: " + Span(t)
 		} else if v.Minutes > 0 {
 			text += fmt.Sprintf("; the agent has %d min a round", v.Minutes)
 		}
 		list = append(list, text)
 	}
-	list = append(list, "Cost: "+cost(v.Usage))
+	list = append(list, "Cost: "+Cost(v.Usage))
 	if r.Pull != nil && r.Pull.Number > 0 {
 		list = append(list, "Pull request: "+pull(r))
 	}
