@@ -213,6 +213,13 @@ func (p *passer) asks(method, path, body string) (status int, text string) {
 		p.t.Fatal(err)
 	}
 	defer answer.Body.Close()
+	// What is answered is shown in nobody's frame, runs no script but ours, and is kept
+	// nowhere.
+	csp := answer.Header.Get("Content-Security-Policy")
+	if !strings.HasPrefix(csp, "default-src 'none'") || !strings.Contains(csp, "frame-ancestors 'none'") || !strings.Contains(csp, "base-uri 'none'") || strings.Contains(csp, "unsafe") ||
+		answer.Header.Get("X-Content-Type-Options") != "nosniff" || answer.Header.Get("Referrer-Policy") != "no-referrer" || answer.Header.Get("Cache-Control") != "no-store" {
+		p.t.Errorf("%s %s is answered with %v", method, path, answer.Header)
+	}
 	if strings.HasPrefix(answer.Header.Get("Content-Type"), "text/event-stream") {
 		return answer.StatusCode, ""
 	}

@@ -114,7 +114,10 @@ func (p *Pages) Register(r *handlers.Router) {
 		in.page(InstalledReturn, http.HandlerFunc(p.installed))
 		in.form("/logout", http.HandlerFunc(p.logout))
 	}
-	r.All("/", http.HandlerFunc(p.nothing))
+	r.All("/", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		protect(w.Header())
+		p.nothing(w, r)
+	}))
 }
 
 // ways adds routes, each with what such a route has before it.
