@@ -34,6 +34,7 @@ import (
 	"github.com/soulcaster/soulcaster/engine/storage"
 	"github.com/soulcaster/soulcaster/engine/storage/bolt"
 	"github.com/soulcaster/soulcaster/engine/storage/redis"
+	"github.com/soulcaster/soulcaster/engine/traffic"
 	"github.com/soulcaster/soulcaster/engine/upkeep"
 	"github.com/soulcaster/soulcaster/engine/work"
 	"github.com/soulcaster/soulcaster/handlers"
@@ -53,6 +54,7 @@ type machine struct {
 	routes   []handlers.Route
 	metrics  http.Handler
 	pages    *web.Pages
+	traffic  *traffic.Traffic
 	runs     *fix.Runs // nil in a preview
 	launcher launcher
 }
@@ -137,12 +139,17 @@ func assemble(ctx context.Context, cfg *config.Config, db storage.DB, bell stora
 		return nil, err
 	}
 	mac := func(space, text string) string { return keys.Hash(secret.Markers, space, text) }
-	sources := source.NewTable(cfg.Sources())
 	begin := func(b *storage.Batch) { work.Add(b, upkeep.RepositoryWork) }
 	projects := project.NewRegistry(db, serverPolicies(cfg), begin)
 
 	queue := work.New(db, bell, work.Options{Exclusive: exclusive, Log: log, Drain: drainWork, Now: now})
 	actions := action.New(action.Options{Hook: faults, Now: now})
+	sources := source.NewStore(source.Config{
+		Table: source.NewTable(cfg.Sources()), Projects: projects, Keys: keys, Log: actions, Wake: queue.Wake, Now: now,
+		Rerouted:    func(b *storage.Batch) { work.Add(b, intake.HeldWork) },
+		Republished: func(b *storage.Batch) { work.Add(b, upkeep.RestateWork) },
+	})
+	made.traffic = traffic.New(db, now)
 
 	// What an installation uses is counted, and bounded.
 	meter := quota.New(quota.Config{
@@ -160,7 +167,7 @@ func assemble(ctx context.Context, cfg *config.Config, db storage.DB, bell stora
 	sameProblem, isChatter := judges(language, meter)
 
 	// Feedback comes in, …
-	taker := intake.New(projects, issue.Standings{}, queue.Wake, now)
+	taker := intake.New(projects, issue.Standings{}, made.traffic, queue.Wake, now)
 	queue.Handle(intake.HeldWork, intake.Release(projects, sources, queue.Wake, now))
 	// … is put into clusters, …
 	assigner := cluster.NewAssigner(embedder, sameProblem, strictness(projects), queue.Wake, now)
@@ -177,11 +184,12 @@ func assemble(ctx context.Context, cfg *config.Config, db storage.DB, bell stora
 		repositories, installed = host, host
 	}
 	queue.Handle(upkeep.RepositoryWork, upkeep.Repository(repositories, projects, actions, queue.Wake, now))
-	queue.Handle(upkeep.InstallationWork, upkeep.Installation(installed, app, projects, queue.Wake, now))
+	queue.Handle(upkeep.InstallationWork, upkeep.Installation(installed, app, projects, sources, actions, queue.Wake, now))
+	queue.Handle(upkeep.RestateWork, upkeep.Restate(projects, queue.Wake))
 	queue.Handle(upkeep.EraseWork, upkeep.Erase(projects))
 
 	mux := handlers.NewRouter()
-	ingest.New(sources, meter.Door(taker), func(installation int64, author string) string {
+	ingest.New(sources, meter.Door(taker), made.traffic, func(installation int64, author string) string {
 		return keys.Hash(secret.Authors, project.InstallationSpace(installation), author)
 	}, now).Register(mux)
 	// … that the agent can be asked to fix, …

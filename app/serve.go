@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"sync"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -124,11 +125,9 @@ func (m *machine) run(ctx context.Context, front, back *port, log zerolog.Logger
 	}()
 	counting, stopCounting := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopCounting()
-	counted := make(chan struct{})
-	go func() {
-		defer close(counted)
-		m.meter.Run(counting)
-	}()
+	var counted sync.WaitGroup
+	counted.Go(func() { m.meter.Run(counting) })
+	counted.Go(func() { m.traffic.Run(log.WithContext(counting)) })
 
 	log.Info().Str("address", front.address).Str("metrics", back.address).
 		Str("version", buildVersion).Msg("serving")
@@ -157,7 +156,7 @@ func (m *machine) run(ctx context.Context, front, back *port, log zerolog.Logger
 	}
 	<-told
 	stopCounting() // with all that the last work used
-	<-counted
+	counted.Wait()
 	if m.launcher.close != nil {
 		closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTasks)
 		defer cancel()

@@ -152,6 +152,12 @@ func (r *reader) installation(at string, n ast.Node) (i Installation, lay func(*
 // sourceID is what a source's id looks like: it is a part of its URL.
 var sourceID = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,62}$`)
 
+// givenOut reports whether the app itself gives such ids to sources.
+func givenOut(id string) bool {
+	_, _, ok := source.Owner(id)
+	return ok
+}
+
 func (r *reader) source(at string, n ast.Node) (s source.Source) {
 	named := r.fields(n, at, map[string]func(ast.Node){
 		"id": func(n ast.Node) {
@@ -159,6 +165,8 @@ func (r *reader) source(at string, n ast.Node) (s source.Source) {
 			switch first, taken := r.ids[s.ID]; {
 			case !sourceID.MatchString(s.ID):
 				r.wrong(n, "%s.id: want 1 to 63 of a-z, 0-9 and -, not - first", at)
+			case givenOut(s.ID):
+				r.wrong(n, "%s.id: ids that end like this are given to sources that are connected on the pages", at)
 			case taken:
 				r.wrong(n, "%s.id: is that of the source on line %d; ids are unique in the whole file", at, first)
 			default:

@@ -30,6 +30,7 @@ import (
 	"github.com/soulcaster/soulcaster/engine/source"
 	"github.com/soulcaster/soulcaster/engine/storage"
 	"github.com/soulcaster/soulcaster/engine/storage/bolt"
+	"github.com/soulcaster/soulcaster/engine/traffic"
 	"github.com/soulcaster/soulcaster/engine/upkeep"
 	"github.com/soulcaster/soulcaster/engine/work"
 )
@@ -53,6 +54,7 @@ type World struct {
 	DB       storage.DB
 	Projects *project.Registry
 	Intake   *intake.Intake
+	Traffic  *traffic.Traffic // is written by its Flush alone
 	Actions  *action.Log
 	Keeper   *issue.Keeper
 	Commands *command.Worker
@@ -111,7 +113,8 @@ func (w *World) open() {
 	begin := func(b *storage.Batch) { work.Add(b, upkeep.RepositoryWork) }
 	w.Projects = project.NewRegistry(w.DB, w.Settings, begin)
 	w.Actions = action.New(action.Options{Now: w.Now, Hook: hook})
-	w.Intake = intake.New(w.Projects, issue.Standings{}, wake, w.Now)
+	w.Traffic = traffic.New(w.DB, w.Now)
+	w.Intake = intake.New(w.Projects, issue.Standings{}, w.Traffic, wake, w.Now)
 	mac := func(space, text string) string { return fmt.Sprintf("%x", space+text) }
 
 	w.handlers = make(map[string]work.Handler)
@@ -136,7 +139,8 @@ func (w *World) open() {
 	w.Keeper = issue.NewKeeper(host, w.Judge, w.Projects, w.Sources, w.Actions, mac, wake, w.Now)
 	w.Keeper.Register(w)
 	w.Handle(upkeep.RepositoryWork, upkeep.Repository(repositories, w.Projects, w.Actions, wake, w.Now))
-	w.Handle(upkeep.InstallationWork, upkeep.Installation(installations, app, w.Projects, wake, w.Now))
+	w.Handle(upkeep.InstallationWork, upkeep.Installation(installations, app, w.Projects, w.Sources, w.Actions, wake, w.Now))
+	w.Handle(upkeep.RestateWork, upkeep.Restate(w.Projects, wake))
 	w.Handle(upkeep.EraseWork, upkeep.Erase(w.Projects))
 }
 
@@ -176,9 +180,9 @@ func (w *World) Take(sourceID string, readings ...feedback.Reading) []intake.Ans
 
 // TryTake is Take for what may fail.
 func (w *World) TryTake(sourceID string, readings ...feedback.Reading) ([]intake.Answer, error) {
-	src, ok := w.Sources.Source(w.T.Context(), sourceID)
-	if !ok {
-		w.T.Fatalf("no source %s", sourceID)
+	src, err := w.Sources.Source(w.T.Context(), sourceID)
+	if err != nil {
+		w.T.Fatalf("source %s: %v", sourceID, err)
 	}
 	return w.Intake.Take(w.T.Context(), src, readings)
 }

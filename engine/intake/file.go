@@ -9,6 +9,7 @@ import (
 	"github.com/soulcaster/soulcaster/engine/feedback"
 	"github.com/soulcaster/soulcaster/engine/project"
 	"github.com/soulcaster/soulcaster/engine/storage"
+	"github.com/soulcaster/soulcaster/engine/traffic"
 	"github.com/soulcaster/soulcaster/engine/work"
 )
 
@@ -35,12 +36,28 @@ func (in *Intake) file(ctx context.Context, installation int64, repo string, rea
 		if space, err = in.projects.Ensure(ctx, installation, r); err != nil {
 			return fmt.Errorf("open project %s: %w", repo, err)
 		}
-		if err = in.into(ctx, space, readings, at, answers); !errors.Is(err, storage.ErrNoSpace) {
+		if err = in.into(ctx, space, readings, at, answers); err == nil {
+			in.count(space.Name(), at, answers)
+		}
+		if !errors.Is(err, storage.ErrNoSpace) {
 			return err
 		}
 		in.projects.Forget(installation, r)
 	}
 	return err
+}
+
+// count counts what came to a project.
+func (in *Intake) count(space string, at []int, answers []Answer) {
+	var c traffic.Counts
+	for _, i := range at {
+		if answers[i].Status == Accepted {
+			c.Accepted++
+		} else {
+			c.Duplicates++
+		}
+	}
+	in.traffic.Project(space, c)
 }
 
 // into folds the readings into what a project knows of them.

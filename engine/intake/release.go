@@ -13,17 +13,22 @@ import (
 	"github.com/soulcaster/soulcaster/engine/work"
 )
 
-// Sources finds a source by its id.
+// Sources finds a source by its id; source.ErrNone if there is none.
 type Sources interface {
-	Source(ctx context.Context, id string) (*source.Source, bool)
+	Source(ctx context.Context, id string) (*source.Source, error)
 }
 
 // Release is the handler of HeldWork: it moves held feedback whose project has a
 // route now to its project. Feedback is stored there before it is deleted here,
 // under the same id, so that a crash in between neither loses nor doubles it.
+//
+// What is held of a source that was removed on the pages is deleted: nothing can
+// route it any more. A source that the server's file does not name may be named
+// again, and what is held of it waits.
 func Release(projects *project.Registry, sources Sources, wake func(spaces ...string), now func() time.Time) work.Handler {
 	return func(ctx context.Context, it work.Item) (time.Time, error) {
 		installation := project.Installation(it.Space.Name())
+		find := finder(sources)
 		after := ""
 		for {
 			entries, err := it.Space.Scan(ctx, heldPrefix, after, 100)
@@ -36,8 +41,18 @@ func Release(projects *project.Registry, sources Sources, wake func(spaces ...st
 				if err := storage.GetJSON(e, &h); err != nil {
 					return time.Time{}, err
 				}
-				src, ok := sources.Source(ctx, h.Feedback.Source)
-				if !ok || src.Installation != installation {
+				src, err := find(ctx, h.Feedback.Source)
+				if err != nil {
+					return time.Time{}, err
+				}
+				if src == nil && removed(h.Feedback.Source, installation) {
+					if err := drop(ctx, it.Space, e); errors.Is(err, storage.ErrConflict) {
+						return now(), nil // it was deleted at its source meanwhile: look again
+					} else if err != nil {
+						return time.Time{}, err
+					}
+				}
+				if src == nil || src.Installation != installation {
 					continue
 				}
 				name, ok := src.Route(h.Feedback.Project)
@@ -68,6 +83,44 @@ func Release(projects *project.Registry, sources Sources, wake func(spaces ...st
 			}
 		}
 	}
+}
+
+// finder returns what finds a source, nil if there is none, and asks for each once.
+func finder(sources Sources) func(ctx context.Context, id string) (*source.Source, error) {
+	known := make(map[string]*source.Source)
+	return func(ctx context.Context, id string) (*source.Source, error) {
+		src, ok := known[id]
+		if ok {
+			return src, nil
+		}
+		src, err := sources.Source(ctx, id)
+		switch {
+		case errors.Is(err, source.ErrNone):
+			src = nil
+		case err != nil:
+			return nil, fmt.Errorf("look for the source of held feedback: %w", err)
+		}
+		known[id] = src
+		return src, nil
+	}
+}
+
+// removed reports whether a source that is not there was removed for good: the ids
+// of those that people connect are never given again.
+func removed(id string, installation int64) bool {
+	_, owner, ok := source.Owner(id)
+	return ok && owner == installation
+}
+
+// drop deletes held feedback.
+func drop(ctx context.Context, home storage.Space, e storage.Entry) error {
+	var b storage.Batch
+	b.RequireEntry(e)
+	b.Delete(e.Key)
+	if err := home.Apply(ctx, &b); err != nil {
+		return fmt.Errorf("delete held feedback of a source that was removed: %w", err)
+	}
+	return nil
 }
 
 // move moves the feedback under a key of the installation's space to a project.

@@ -11,6 +11,7 @@ import (
 	"github.com/soulcaster/soulcaster/engine/project"
 	"github.com/soulcaster/soulcaster/engine/source"
 	"github.com/soulcaster/soulcaster/engine/storage"
+	"github.com/soulcaster/soulcaster/engine/traffic"
 )
 
 // AssignWork is the key of due work that says that a project has feedback which
@@ -52,18 +53,24 @@ type Place struct {
 	Entry   storage.Entry // that says so: unchanged as long as the place is
 }
 
+// Traffic counts what comes to the project of a space.
+type Traffic interface {
+	Project(space string, c traffic.Counts)
+}
+
 // Intake takes readings in. It is safe for concurrent use.
 type Intake struct {
 	projects *project.Registry
 	where    Where
+	traffic  Traffic
 	wake     func(spaces ...string)
 	now      func() time.Time
 	turns    turns
 }
 
 // New returns an intake. wake is told of spaces that have work due.
-func New(projects *project.Registry, where Where, wake func(spaces ...string), now func() time.Time) *Intake {
-	return &Intake{projects: projects, where: where, wake: wake, now: now}
+func New(projects *project.Registry, where Where, counts Traffic, wake func(spaces ...string), now func() time.Time) *Intake {
+	return &Intake{projects: projects, where: where, traffic: counts, wake: wake, now: now}
 }
 
 const (

@@ -74,19 +74,22 @@ func (p Problem) texts() map[string]string {
 	return texts
 }
 
-// said hashes what a feedback says.
+// said hashes what a feedback says, and whether everybody may read it.
 func said(f *feedback.Feedback) string {
 	h := sha256.New()
 	fmt.Fprintf(h, "%q %q %q", f.Title, f.Body, f.URL)
 	for _, e := range f.Exceptions {
 		fmt.Fprintf(h, " %q %q", e.Type, e.Value)
 	}
+	if f.Public && f.Kind != feedback.Sentry {
+		fmt.Fprint(h, " in public")
+	}
 	return hex.EncodeToString(h.Sum(nil)[:6])
 }
 
 // TakenBack reports whether something that people were told must not stand there
-// any more: a text that was deleted or changed at its source or belongs elsewhere
-// now, or less may be published. That is written at once, on a closed issue too.
+// any more: a text that was deleted or changed at its source, may not be read by
+// everybody any more or belongs elsewhere now, or less may be published. That is written at once, on a closed issue too.
 func (t Told) TakenBack(p Problem, pol policy.Policy) bool {
 	if t.Publish == policy.Full && pol.Publish != policy.Full {
 		return true

@@ -65,9 +65,9 @@ type Keeper struct {
 	now      func() time.Time
 }
 
-// Sources finds the source that feedback came from.
+// Sources finds the source that feedback came from; source.ErrNone if there is none.
 type Sources interface {
-	Source(ctx context.Context, id string) (*source.Source, bool)
+	Source(ctx context.Context, id string) (*source.Source, error)
 }
 
 // NewKeeper returns a keeper. Without a host everything is recorded and nothing
@@ -87,15 +87,28 @@ func (k *Keeper) Register(q interface {
 	q.Handle("file", k.calm(k.file))
 }
 
-// public says whether a feedback's text may be quoted in public now: what the
-// operator says of its source today counts, not what was said when it came. A
-// post is public by itself.
-func (k *Keeper) public(f *feedback.Feedback) bool {
-	if f.Kind != feedback.Report || !f.Public {
-		return f.Public
+// publish says of each member whether its text may be quoted in public now: what is
+// said of its source today counts, not what was said when it came. A post is public
+// by itself. Of a source that is gone nothing is quoted.
+func (k *Keeper) publish(ctx context.Context, members []Member) error {
+	public := make(map[string]bool) // by source
+	for _, m := range members {
+		f := m.Feedback
+		if f.Kind != feedback.Report || !f.Public {
+			continue
+		}
+		may, asked := public[f.Source]
+		if !asked {
+			src, err := k.sources.Source(ctx, f.Source)
+			if err != nil && !errors.Is(err, source.ErrNone) {
+				return fmt.Errorf("see what may be quoted: %w", err)
+			}
+			may = err == nil && src.Public
+			public[f.Source] = may
+		}
+		f.Public = may
 	}
-	src, ok := k.sources.Source(context.Background(), f.Source)
-	return ok && src.Public
+	return nil
 }
 
 // By is who asks for what the app does of itself.
@@ -219,8 +232,8 @@ func (k *Keeper) problem(ctx context.Context, space storage.Space, id string, po
 	if err != nil {
 		return Problem{}, err
 	}
-	for i := range c.Members {
-		c.Members[i].Feedback.Public = k.public(c.Members[i].Feedback)
+	if err := k.publish(ctx, c.Members); err != nil {
+		return Problem{}, err
 	}
 	return Summarise(c, pol), nil
 }

@@ -25,6 +25,7 @@ import (
 	"github.com/soulcaster/soulcaster/engine/storage/bolt"
 	"github.com/soulcaster/soulcaster/engine/storage/redis"
 	"github.com/soulcaster/soulcaster/engine/storage/storagetest"
+	"github.com/soulcaster/soulcaster/engine/traffic"
 	"github.com/soulcaster/soulcaster/engine/work"
 )
 
@@ -78,7 +79,7 @@ func newHouse(t *testing.T, db storage.DB, limits quota.Limits) *house {
 		Projects: h.projects, Limits: func(int64) quota.Limits { return h.limits },
 		Wake: func(...string) {}, Log: zerolog.New(&h.log), Now: clock,
 	})
-	h.door = h.meter.Door(intake.New(h.projects, issue.Standings{}, func(...string) {}, clock))
+	h.door = h.meter.Door(intake.New(h.projects, issue.Standings{}, traffic.New(db, clock), func(...string) {}, clock))
 	return h
 }
 

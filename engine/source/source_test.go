@@ -1,6 +1,7 @@
 package source_test
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -32,17 +33,22 @@ func TestRoute(t *testing.T) {
 
 func TestTable(t *testing.T) {
 	table := source.NewTable([]source.Source{{ID: "a", Installation: 1}, {ID: "b", Installation: 2}})
-	if s, ok := table.Source(t.Context(), "b"); !ok || s.Installation != 2 {
-		t.Errorf("b is %v", s)
+	if s, err := table.Source(t.Context(), "b"); err != nil || s.Installation != 2 {
+		t.Errorf("b is %v %v", s, err)
 	}
-	if s, ok := table.Source(t.Context(), "c"); ok || s != nil {
-		t.Errorf("c is %v", s)
+	if s, err := table.Source(t.Context(), "c"); !errors.Is(err, source.ErrNone) || s != nil {
+		t.Errorf("c is %v %v", s, err)
 	}
 }
 
 // However a source is printed, its secrets are not.
 func TestSecretsAreNotPrinted(t *testing.T) {
-	s := source.Source{ID: "acme-api", Kind: source.Feedback, Secrets: []string{"hunter2"}}
+	s := source.Source{ID: "acme-api", Kind: source.Feedback, Secrets: []string{"hunter2"}, Client: &source.Client{Secret: "hunter2"}, API: &source.API{Token: "hunter2"}}
+	for _, part := range []any{s.Client, *s.Client, s.API, *s.API} {
+		if got := fmt.Sprintf("%v %+v %#v %s", part, part, part, part); strings.Contains(got, "hunter2") {
+			t.Errorf("a %T: %s", part, got)
+		}
+	}
 	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%d"} {
 		for _, v := range []any{s, &s, []source.Source{s}} {
 			if got := fmt.Sprintf(verb, v); strings.Contains(got, "hunter2") || strings.Contains(got, "68756e74657232") || !strings.Contains(got, "acme-api") {

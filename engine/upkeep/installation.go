@@ -9,8 +9,10 @@ import (
 
 	"github.com/rs/zerolog"
 
+	"github.com/soulcaster/soulcaster/engine/action"
 	"github.com/soulcaster/soulcaster/engine/github"
 	"github.com/soulcaster/soulcaster/engine/project"
+	"github.com/soulcaster/soulcaster/engine/source"
 	"github.com/soulcaster/soulcaster/engine/storage"
 	"github.com/soulcaster/soulcaster/engine/work"
 )
@@ -27,10 +29,15 @@ type Installations interface {
 	Installation(ctx context.Context, id int64) (github.Installation, error)
 }
 
+// Sources finds a source by its id; source.ErrNone if there is none.
+type Sources interface {
+	Source(ctx context.Context, id string) (*source.Source, error)
+}
+
 // Installation returns the handler of InstallationWork. An installation that
 // GitHub does not know any more is erased, with all its projects. Without a host,
 // in a preview, nobody is asked.
-func Installation(host Installations, app storage.Space, projects *project.Registry, wake func(spaces ...string), now func() time.Time) work.Handler {
+func Installation(host Installations, app storage.Space, projects *project.Registry, sources Sources, log *action.Log, wake func(spaces ...string), now func() time.Time) work.Handler {
 	return func(ctx context.Context, it work.Item) (time.Time, error) {
 		id := project.Installation(it.Space.Name())
 		if host != nil {
@@ -52,7 +59,7 @@ func Installation(host Installations, app storage.Space, projects *project.Regis
 		if err := refreshProjects(ctx, projects, id, wake); err != nil {
 			return time.Time{}, err
 		}
-		if err := trim(ctx, it.Space, "delivery/", now().Add(-keepDeliveries)); err != nil {
+		if err := tidyHome(ctx, it.Space, sources, log, now()); err != nil {
 			return time.Time{}, err
 		}
 		return now().Add(everyInstallation), nil

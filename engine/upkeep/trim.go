@@ -2,12 +2,16 @@ package upkeep
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
 	"github.com/soulcaster/soulcaster/engine/action"
 	"github.com/soulcaster/soulcaster/engine/fix"
+	"github.com/soulcaster/soulcaster/engine/project"
+	"github.com/soulcaster/soulcaster/engine/source"
 	"github.com/soulcaster/soulcaster/engine/storage"
+	"github.com/soulcaster/soulcaster/engine/traffic"
 )
 
 // keepDeliveries is how long the ids of GitHub's deliveries are remembered.
@@ -36,6 +40,25 @@ func tidy(ctx context.Context, space storage.Space, log *action.Log, now time.Ti
 		return err
 	}
 	_, err := log.Trim(ctx, space, keepAudit, keepAudits)
+	return err
+}
+
+// tidyHome throws away what an installation as a whole keeps no longer.
+func tidyHome(ctx context.Context, home storage.Space, sources Sources, log *action.Log, now time.Time) error {
+	if err := trim(ctx, home, "delivery/", now.Add(-keepDeliveries)); err != nil {
+		return err
+	}
+	installation := project.Installation(home.Name())
+	if err := traffic.Tidy(ctx, home, func(ctx context.Context, id string) (bool, error) {
+		src, err := sources.Source(ctx, id)
+		if errors.Is(err, source.ErrNone) {
+			return true, nil
+		}
+		return err == nil && src.Installation != installation, err
+	}); err != nil {
+		return err
+	}
+	_, err := log.Trim(ctx, home, keepAudit, keepAudits)
 	return err
 }
 

@@ -1,6 +1,7 @@
 package ingest
 
 import (
+	"cmp"
 	"net/http"
 
 	"github.com/rs/zerolog"
@@ -8,6 +9,7 @@ import (
 	"github.com/soulcaster/soulcaster/engine/feedback"
 	"github.com/soulcaster/soulcaster/engine/intake"
 	"github.com/soulcaster/soulcaster/engine/source"
+	"github.com/soulcaster/soulcaster/engine/traffic"
 	"github.com/soulcaster/soulcaster/handlers"
 )
 
@@ -32,9 +34,9 @@ type item struct {
 	Error  *feedback.FieldError `json:"error"`
 }
 
-// tellAnswers answers 202: all that could be read is stored; or 429: some of it was
+// tell answers 202: all that could be read is stored; or 429: some of it was
 // refused, and why.
-func tellAnswers(w http.ResponseWriter, r *http.Request, src *source.Source, status int, readings []feedback.Reading, answers []intake.Answer, why string) {
+func (h *Handler) tell(w http.ResponseWriter, r *http.Request, src *source.Source, status int, readings []feedback.Reading, answers []intake.Answer, why string) {
 	out := answer{Items: []item{}, Error: why, RequestID: handlers.RequestID(r.Context())}
 	for i, a := range answers {
 		switch a.Status {
@@ -62,12 +64,13 @@ func tellAnswers(w http.ResponseWriter, r *http.Request, src *source.Source, sta
 	} else {
 		told(r, src, out).Msg("feedback taken in")
 	}
+	h.count(r, src, out.counts(), status, cmp.Or(why, firstError(readings)))
 	handlers.JSON(w, status, out)
 }
 
 // refuse answers 400: nothing could be read. The readings, if there are any, say
 // why of each element.
-func refuse(w http.ResponseWriter, r *http.Request, src *source.Source, readings []feedback.Reading, why *feedback.BodyError) {
+func (h *Handler) refuse(w http.ResponseWriter, r *http.Request, src *source.Source, readings []feedback.Reading, why *feedback.BodyError) {
 	out := answer{
 		Rejected: len(readings), Items: []item{}, RequestID: handlers.RequestID(r.Context()),
 		Error: "nothing of it could be read: " + why.Error(),
@@ -76,7 +79,22 @@ func refuse(w http.ResponseWriter, r *http.Request, src *source.Source, readings
 		out.Items = append(out.Items, item{Index: reading.Index, Status: intake.Rejected, Error: reading.Err})
 	}
 	told(r, src, out).Msg("feedback could not be read")
+	h.count(r, src, traffic.Counts{Rejected: int64(max(1, len(readings)))}, http.StatusBadRequest, out.Error)
 	handlers.JSON(w, http.StatusBadRequest, out)
+}
+
+func (a answer) counts() traffic.Counts {
+	return traffic.Counts{Accepted: int64(a.Accepted), Duplicates: int64(a.Duplicates), Rejected: int64(a.Rejected)}
+}
+
+// firstError is why the first element that could not be read could not be.
+func firstError(readings []feedback.Reading) string {
+	for _, r := range readings {
+		if r.Err != nil {
+			return r.Err.Error()
+		}
+	}
+	return ""
 }
 
 // told begins the log's line about a request. What was sent is not in it.

@@ -48,7 +48,7 @@ func BenchmarkDoor(b *testing.B) {
 				return space.Apply(b.Context(), &batch)
 			})
 
-			door := New(source.NewTable(sources()), intake.New(h.projects, issue.Standings{}, func(...string) {}, time.Now),
+			door := New(source.NewTable(sources()), intake.New(h.projects, issue.Standings{}, h.traffic, func(...string) {}, time.Now), h.traffic,
 				func(int64, string) string { return "" }, time.Now)
 			mux := handlers.NewRouter()
 			door.Register(mux)

@@ -39,9 +39,17 @@ func keyedForm(media ...string) form {
 type refusal struct {
 	status  int
 	message string
+	why     string        // what is told of it to the source's own people; message unless it says
+	after   time.Duration // of a 429: when to come again, a second unless it says
 }
 
 func (e *refusal) Error() string { return e.message }
+
+// because returns the refusal with what the source's own people are told.
+func (e *refusal) because(why string) *refusal {
+	e.why = why
+	return e
+}
 
 // contentType returns the media type of the request if it is one of those
 // wanted; a missing one counts as the first.
@@ -58,8 +66,7 @@ func contentType(r *http.Request, wanted []string) (string, error) {
 			}
 		}
 	}
-	return "", &refusal{http.StatusUnsupportedMediaType,
-		fmt.Sprintf("content type %.100q: send %s", header, strings.Join(wanted, " or "))}
+	return "", &refusal{status: http.StatusUnsupportedMediaType, message: fmt.Sprintf("content type %.100q: send %s", header, strings.Join(wanted, " or "))}
 }
 
 // body reads the request's body, decompressed, in the time and up to the size
@@ -89,7 +96,7 @@ func (f form) read(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 		defer unzip.Close()
 		in = unzip
 	default:
-		return nil, &refusal{http.StatusUnsupportedMediaType, fmt.Sprintf("content encoding %.100q: send gzip or none", encoding)}
+		return nil, &refusal{status: http.StatusUnsupportedMediaType, message: fmt.Sprintf("content encoding %.100q: send gzip or none", encoding)}
 	}
 	data, err := io.ReadAll(io.LimitReader(in, f.bytes+1))
 	if err != nil {
@@ -106,7 +113,7 @@ func (f form) unreadable(err error) error {
 	if errors.As(err, &large) {
 		return f.tooLarge()
 	}
-	return &refusal{http.StatusBadRequest, "the body could not be read to its end: " + f.cause(err)}
+	return &refusal{status: http.StatusBadRequest, message: "the body could not be read to its end: " + f.cause(err)}
 }
 
 // cause names why a body could not be read without repeating any of it.
@@ -124,6 +131,5 @@ func (f form) cause(err error) string {
 }
 
 func (f form) tooLarge() error {
-	return &refusal{http.StatusRequestEntityTooLarge,
-		fmt.Sprintf("the body is larger than %d MB (after decompression): send it in parts", f.bytes>>20)}
+	return &refusal{status: http.StatusRequestEntityTooLarge, message: fmt.Sprintf("the body is larger than %d MB (after decompression): send it in parts", f.bytes>>20)}
 }

@@ -27,6 +27,7 @@ import (
 	"github.com/soulcaster/soulcaster/engine/storage/bolt"
 	"github.com/soulcaster/soulcaster/engine/storage/redis"
 	"github.com/soulcaster/soulcaster/engine/storage/storagetest"
+	"github.com/soulcaster/soulcaster/engine/traffic"
 	"github.com/soulcaster/soulcaster/handlers"
 )
 
@@ -58,10 +59,27 @@ type house struct {
 	t        testing.TB
 	db       storage.DB
 	projects *project.Registry
+	sources  Sources
+	traffic  *traffic.Traffic
+	front    http.Handler
 	url      string
 
-	mu  sync.Mutex
-	log bytes.Buffer
+	mu     sync.Mutex
+	log    bytes.Buffer
+	passed time.Duration // on the door's clock
+}
+
+// now is the door's time.
+func (h *house) now() time.Time {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return time.Now().Add(h.passed)
+}
+
+func (h *house) pass(d time.Duration) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.passed += d
 }
 
 func (h *house) Write(line []byte) (int, error) {
@@ -98,13 +116,13 @@ func openRedis(t testing.TB, server *storagetest.RedisServer) storage.DB {
 
 func newHouse(t testing.TB, db storage.DB) *house {
 	t.Helper()
-	h := &house{t: t, db: db, projects: project.NewRegistry(db, nil, nil)}
+	h := &house{t: t, db: db, projects: project.NewRegistry(db, nil, nil), sources: source.NewTable(sources()), traffic: traffic.New(db, time.Now)}
 	for _, id := range []int64{acme, globex} {
 		if _, err := h.projects.Install(t.Context(), id); err != nil {
 			t.Fatal(err)
 		}
 	}
-	h.serve(intake.New(h.projects, issue.Standings{}, func(...string) {}, time.Now))
+	h.serve(intake.New(h.projects, issue.Standings{}, h.traffic, func(...string) {}, time.Now))
 	return h
 }
 
@@ -116,10 +134,11 @@ func (h *house) serve(taker Taker) *Handler {
 		mac.Write([]byte(author))
 		return hex.EncodeToString(mac.Sum(nil)[:16])
 	}
-	door := New(source.NewTable(sources()), taker, hash, time.Now)
+	door := New(h.sources, taker, h.traffic, hash, h.now)
 	mux := handlers.NewRouter()
 	door.Register(mux)
-	server := httptest.NewServer(handlers.Observe(zerolog.New(h), func(string, int, time.Duration) {}, mux))
+	h.front = handlers.Observe(zerolog.New(h), func(string, int, time.Duration) {}, mux)
+	server := httptest.NewServer(h.front)
 	h.t.Cleanup(server.Close)
 	h.url = server.URL
 	return door

@@ -1,6 +1,7 @@
 package ingest
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -15,12 +16,13 @@ import (
 	"github.com/soulcaster/soulcaster/engine/quota"
 	"github.com/soulcaster/soulcaster/engine/source"
 	"github.com/soulcaster/soulcaster/engine/storage"
+	"github.com/soulcaster/soulcaster/engine/traffic"
 	"github.com/soulcaster/soulcaster/handlers"
 )
 
-// Sources finds the source that a path names.
+// Sources finds the source that a path names; source.ErrNone if there is none.
 type Sources interface {
-	Source(ctx context.Context, id string) (*source.Source, bool)
+	Source(ctx context.Context, id string) (*source.Source, error)
 }
 
 // Taker stores what was read. It returns one answer per reading, in order, and
@@ -30,68 +32,87 @@ type Taker interface {
 	Take(ctx context.Context, src *source.Source, readings []feedback.Reading) ([]intake.Answer, error)
 }
 
+// Traffic counts what became of requests for sources that are there.
+type Traffic interface {
+	Source(installation int64, id string, e traffic.Event)
+}
+
 // Handler serves the ingest routes.
 type Handler struct {
 	sources Sources
 	taker   Taker
+	traffic Traffic
 	hash    func(installation int64, author string) string
 	now     func() time.Time
 
+	guesses      *guesses
 	small, large *places
 	strangers    *places // for large bodies of whom nobody knows yet who sent them
 }
 
 // New returns the handler. hash turns an author into a keyed hash that is his
 // own within the installation.
-func New(sources Sources, taker Taker, hash func(installation int64, author string) string, now func() time.Time) *Handler {
+func New(sources Sources, taker Taker, counts Traffic, hash func(installation int64, author string) string, now func() time.Time) *Handler {
 	return &Handler{
-		sources: sources, taker: taker, hash: hash, now: now,
+		sources: sources, taker: taker, traffic: counts, hash: hash, now: now, guesses: newGuesses(now),
 		small: newPlaces(smallPlaces), large: newPlaces(largePlaces), strangers: newPlaces(strangerPlaces),
 	}
 }
 
-// Register adds the routes to the mux.
-func (h *Handler) Register(mux *handlers.Router) {
-	for path, serve := range map[string]func(http.ResponseWriter, *http.Request) error{
-		"/ingest/sentry/{source}":          h.sentry,
-		"/ingest/sentry/{source}/{secret}": h.legacy,
-		"/ingest/reddit/{source}":          h.reddit,
-		"/ingest/feedback/{source}":        h.report,
-		"/ingest/manual/{source}":          h.report,
+// Register adds the routes.
+func (h *Handler) Register(to *handlers.Router) {
+	for path, route := range map[string]struct {
+		kind  source.Kind
+		serve func(http.ResponseWriter, *http.Request, *source.Source) error
+	}{
+		"/ingest/sentry/{source}":          {source.Sentry, h.sentry},
+		"/ingest/sentry/{source}/{secret}": {source.Sentry, h.legacy},
+		"/ingest/reddit/{source}":          {source.Reddit, h.reddit},
+		"/ingest/feedback/{source}":        {source.Feedback, h.report},
+		"/ingest/manual/{source}":          {source.Feedback, h.report},
 	} {
-		mux.Handle(http.MethodPost, path, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			if err := serve(w, r); err != nil {
-				h.fail(w, r, err)
+		to.Handle(http.MethodPost, path, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			src, err := h.sources.Source(r.Context(), r.PathValue("source"))
+			switch {
+			case errors.Is(err, source.ErrNone):
+				err = noSource()
+			case err != nil:
+				err = fmt.Errorf("look for a source: %w", err)
+			case src.Kind != route.kind:
+				err = noSource().because("it was sent to the address of another kind of source")
+			default:
+				err = route.serve(w, r, src)
+			}
+			if err != nil {
+				h.fail(w, r, src, err)
 			}
 		}))
 	}
 }
 
 // sentry takes the signed webhooks of Sentry's integration platform.
-func (h *Handler) sentry(w http.ResponseWriter, r *http.Request) error {
-	src, err := h.source(r, source.Sentry)
-	if err != nil {
-		return err
-	}
+func (h *Handler) sentry(w http.ResponseWriter, r *http.Request, src *source.Source) error {
 	form := signedForm()
 	if _, err := contentType(r, form.media); err != nil {
 		return err
 	}
 	signature := r.Header.Get("Sentry-Hook-Signature")
-	unsigned := &refusal{http.StatusUnauthorized, "Sentry-Hook-Signature is missing or does not match: check the source's client secret"}
+	unsigned := &refusal{status: http.StatusUnauthorized, message: "Sentry-Hook-Signature is missing or does not match: check the source's client secret"}
 	if !looksSigned(signature) {
 		return unsigned
 	}
+	if err := h.shut(r, src); err != nil {
+		return err
+	}
 	form.verify = func(data []byte) error {
-		if !signed(src.Secrets, data, signature) {
-			return unsigned
-		}
-		return nil
+		return h.prove(r, src, unsigned, func(may func([32]byte) bool) ([32]byte, bool) {
+			return signed(src.Secrets, data, signature, may)
+		})
 	}
 	return h.read(w, r, src, form, func(data []byte) ([]feedback.Reading, error) {
 		resource := r.Header.Get("Sentry-Hook-Resource")
 		if resource == "" {
-			return nil, &refusal{http.StatusBadRequest, "the header Sentry-Hook-Resource is missing"}
+			return nil, &refusal{status: http.StatusBadRequest, message: "the header Sentry-Hook-Resource is missing"}
 		}
 		reader := h.reader(src)
 		reader.Sent = hookTime(r)
@@ -110,17 +131,14 @@ func hookTime(r *http.Request) time.Time {
 }
 
 // legacy takes what Sentry's unsigned plugin sends, for a source that allows it.
-func (h *Handler) legacy(w http.ResponseWriter, r *http.Request) error {
-	src, err := h.source(r, source.Sentry)
-	if err != nil {
-		return err
-	}
+func (h *Handler) legacy(w http.ResponseWriter, r *http.Request, src *source.Source) error {
 	// A source that does not allow the plugin has no such address.
 	if !src.Legacy {
-		return noSource()
+		return noSource().because("it was sent as by Sentry's unsigned plugin, which this source does not allow")
 	}
-	if !oneOf(src.Secrets, r.PathValue("secret")) {
-		return &refusal{http.StatusUnauthorized, "the secret in the path is not one of the source's"}
+	wrong := &refusal{status: http.StatusUnauthorized, message: "the secret in the path is not one of the source's"}
+	if err := h.shows(r, src, r.PathValue("secret"), wrong); err != nil {
+		return err
 	}
 	form := signedForm()
 	if _, err := contentType(r, form.media); err != nil {
@@ -130,9 +148,8 @@ func (h *Handler) legacy(w http.ResponseWriter, r *http.Request) error {
 }
 
 // reddit takes a thing, a listing or a page of comments.
-func (h *Handler) reddit(w http.ResponseWriter, r *http.Request) error {
-	src, err := h.keyed(r, source.Reddit)
-	if err != nil {
+func (h *Handler) reddit(w http.ResponseWriter, r *http.Request, src *source.Source) error {
+	if err := h.keyed(r, src); err != nil {
 		return err
 	}
 	form := keyedForm("application/json")
@@ -143,9 +160,8 @@ func (h *Handler) reddit(w http.ResponseWriter, r *http.Request) error {
 }
 
 // report takes reports: an object, an array, or one object a line.
-func (h *Handler) report(w http.ResponseWriter, r *http.Request) error {
-	src, err := h.keyed(r, source.Feedback)
-	if err != nil {
+func (h *Handler) report(w http.ResponseWriter, r *http.Request, src *source.Source) error {
+	if err := h.keyed(r, src); err != nil {
 		return err
 	}
 	form := keyedForm("application/json", "application/x-ndjson")
@@ -158,28 +174,22 @@ func (h *Handler) report(w http.ResponseWriter, r *http.Request) error {
 	})
 }
 
-// keyed finds the source of a route whose senders show an API key.
-func (h *Handler) keyed(r *http.Request, kind source.Kind) (*source.Source, error) {
-	src, err := h.source(r, kind)
-	if err != nil {
-		return nil, err
-	}
-	if !oneOf(src.Secrets, apiKey(r)) {
-		return nil, &refusal{http.StatusUnauthorized, "the API key is missing or wrong: send it as Authorization: Bearer … or X-API-Key: …"}
-	}
-	return src, nil
+// keyed lets in senders who show an API key of the source.
+func (h *Handler) keyed(r *http.Request, src *source.Source) error {
+	return h.shows(r, src, apiKey(r), &refusal{status: http.StatusUnauthorized,
+		message: "the API key is missing or wrong: send it as Authorization: Bearer … or X-API-Key: …"})
 }
 
-func (h *Handler) source(r *http.Request, kind source.Kind) (*source.Source, error) {
-	src, ok := h.sources.Source(r.Context(), r.PathValue("source"))
-	if !ok || src.Kind != kind {
-		return nil, noSource()
+// shows lets in who shows a secret of the source. To show none is no guess.
+func (h *Handler) shows(r *http.Request, src *source.Source, presented string, wrong *refusal) error {
+	if presented == "" {
+		return wrong
 	}
-	return src, nil
+	return h.prove(r, src, wrong, func(may func([32]byte) bool) ([32]byte, bool) { return oneOf(src, presented, may) })
 }
 
-func noSource() error {
-	return &refusal{http.StatusNotFound, "there is no such source: check the address"}
+func noSource() *refusal {
+	return &refusal{status: http.StatusNotFound, message: "there is no such source: check the address"}
 }
 
 func (h *Handler) reader(src *source.Source) *feedback.Reader {
@@ -217,7 +227,7 @@ func (h *Handler) read(w http.ResponseWriter, r *http.Request, src *source.Sourc
 	var nothing *feedback.BodyError
 	switch {
 	case errors.As(err, &nothing):
-		refuse(w, r, src, readings, nothing)
+		h.refuse(w, r, src, readings, nothing)
 		return nil
 	case err != nil:
 		return err
@@ -229,13 +239,13 @@ func (h *Handler) read(w http.ResponseWriter, r *http.Request, src *source.Sourc
 	var over *quota.OverError
 	if errors.As(err, &over) {
 		handlers.RetryAfter(w, over.Until.Sub(h.now()))
-		tellAnswers(w, r, src, http.StatusTooManyRequests, readings, answers, over.Error())
+		h.tell(w, r, src, http.StatusTooManyRequests, readings, answers, over.Error())
 		return nil
 	}
 	if err != nil {
 		return fmt.Errorf("take %d readings for source %s: %w", len(readings), src.ID, err)
 	}
-	tellAnswers(w, r, src, http.StatusAccepted, readings, answers, "")
+	h.tell(w, r, src, http.StatusAccepted, readings, answers, "")
 	return nil
 }
 
@@ -256,18 +266,19 @@ func (h *Handler) unverified(w http.ResponseWriter, r *http.Request, src *source
 	return data, f.verify(data)
 }
 
-// fail answers an error.
-func (h *Handler) fail(w http.ResponseWriter, r *http.Request, err error) {
+// fail answers an error. src is nil where the path names no source.
+func (h *Handler) fail(w http.ResponseWriter, r *http.Request, src *source.Source, err error) {
 	var refused *refusal
 	switch {
 	case errors.As(err, &refused):
 		// A name that is no source's is not logged: it may be a secret in the wrong place.
-		if src, ok := h.sources.Source(r.Context(), r.PathValue("source")); ok {
+		if src != nil {
 			zerolog.Ctx(r.Context()).Info().Int64("installation", src.Installation).Str("source", src.ID).
 				Int("status", refused.status).Msg("a request was refused")
+			h.count(r, src, traffic.Counts{Rejected: 1}, refused.status, cmp.Or(refused.why, refused.message))
 		}
 		if refused.status == http.StatusTooManyRequests {
-			handlers.RetryAfter(w, time.Second)
+			handlers.RetryAfter(w, max(refused.after, time.Second))
 		}
 		handlers.Error(w, r, refused.status, refused.message)
 	case errors.Is(err, storage.ErrNoSpace):
@@ -275,9 +286,20 @@ func (h *Handler) fail(w http.ResponseWriter, r *http.Request, err error) {
 	case errors.Is(err, storage.ErrUnavailable), errors.Is(err, storage.ErrConflict),
 		errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
 		zerolog.Ctx(r.Context()).Error().Err(err).Msg("feedback could not be stored")
+		h.count(r, src, traffic.Counts{Rejected: 1}, http.StatusServiceUnavailable, "the store was not reachable; what is not sent again is lost")
 		handlers.Unavailable(w, r)
 	default:
 		zerolog.Ctx(r.Context()).Error().Err(err).Msg("feedback could not be taken in")
+		h.count(r, src, traffic.Counts{Rejected: 1}, http.StatusInternalServerError, "something went wrong here; the log has it under the request id")
 		handlers.Error(w, r, http.StatusInternalServerError, "something went wrong here; the log has it under this request id. Nothing of it is known to be kept: send it again")
 	}
+}
+
+// count counts what became of a request, if it was for a source that is there: what
+// strangers send to other names is not remembered by name.
+func (h *Handler) count(r *http.Request, src *source.Source, c traffic.Counts, status int, reason string) {
+	if src == nil {
+		return
+	}
+	h.traffic.Source(src.Installation, src.ID, traffic.Event{Counts: c, Reason: reason, Status: status, RequestID: handlers.RequestID(r.Context())})
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/soulcaster/soulcaster/engine/intake"
 	"github.com/soulcaster/soulcaster/engine/issue"
 	"github.com/soulcaster/soulcaster/engine/quota"
+	"github.com/soulcaster/soulcaster/engine/traffic"
 )
 
 func TestReportAnswers(t *testing.T) {
@@ -433,7 +434,7 @@ func TestQuotaIsSaid(t *testing.T) {
 		Projects: h.projects, Limits: func(int64) quota.Limits { return quota.Limits{Reports: 2} },
 		Wake: func(...string) {}, Log: zerolog.Nop(), Now: time.Now,
 	})
-	h.serve(meter.Door(intake.New(h.projects, issue.Standings{}, func(...string) {}, time.Now)))
+	h.serve(meter.Door(intake.New(h.projects, issue.Standings{}, traffic.New(db, time.Now), func(...string) {}, time.Now)))
 	if got := h.report(`[{"title": "a"}, {"title": "b"}, {"title": "c"}]`); got.Status != 202 || got.Answer.Accepted != 3 {
 		t.Fatalf("a request is taken whole: %d %s", got.Status, got.Body)
 	}

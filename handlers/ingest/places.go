@@ -30,36 +30,58 @@ type places struct {
 	each int
 
 	mu sync.Mutex
-	of map[string]chan struct{} // by source; there are as many as settings name
+	of map[string]*share // by source; of those that have requests at work or waiting
+}
+
+// share is the places of one source.
+type share struct {
+	taken chan struct{}
+	users int
 }
 
 func newPlaces(n int) *places {
-	return &places{all: make(chan struct{}, n), each: n / 2, of: make(map[string]chan struct{})}
+	return &places{all: make(chan struct{}, n), each: n / 2, of: make(map[string]*share)}
 }
 
 // take waits for a place for a source's request, which done gives back.
 func (p *places) take(ctx context.Context, source string) (done func(), err error) {
 	ctx, cancel := context.WithTimeout(ctx, placeWait)
 	defer cancel()
-	p.mu.Lock()
-	own := p.of[source]
-	if own == nil {
-		own = make(chan struct{}, p.each)
-		p.of[source] = own
-	}
-	p.mu.Unlock()
+	own := p.join(source)
 	select {
-	case own <- struct{}{}:
+	case own.taken <- struct{}{}:
 	case <-ctx.Done():
-		return nil, &refusal{http.StatusTooManyRequests, "this source sends too many requests at once: nothing of this one was kept, send it again"}
+		p.leave(source, own)
+		return nil, &refusal{status: http.StatusTooManyRequests, message: "this source sends too many requests at once: nothing of this one was kept, send it again"}
 	}
 	select {
 	case p.all <- struct{}{}:
 	case <-ctx.Done():
-		<-own
-		return nil, &refusal{http.StatusTooManyRequests, "too many requests at once: nothing of this one was kept, send it again"}
+		<-own.taken
+		p.leave(source, own)
+		return nil, &refusal{status: http.StatusTooManyRequests, message: "too many requests at once: nothing of this one was kept, send it again"}
 	}
-	return func() { <-p.all; <-own }, nil
+	return func() { <-p.all; <-own.taken; p.leave(source, own) }, nil
+}
+
+func (p *places) join(source string) *share {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	own := p.of[source]
+	if own == nil {
+		own = &share{taken: make(chan struct{}, p.each)}
+		p.of[source] = own
+	}
+	own.users++
+	return own
+}
+
+func (p *places) leave(source string, own *share) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if own.users--; own.users == 0 {
+		delete(p.of, source)
+	}
 }
 
 // placesFor returns the places that a request of its size is served in. The size
