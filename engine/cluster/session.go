@@ -296,7 +296,7 @@ func (s *session) writeCluster(ctx context.Context, id string, t *touched) error
 	parts := s.index.Parts(id)
 	for _, kind := range []embed.Kind{embed.Trace, embed.Prose} {
 		if p, ok := parts[kind]; ok {
-			s.batch.Set(sumKey(s.head.Embedder, id, kind), encodePart(p))
+			s.batch.Set(sumKey(s.head.Embedder, id, kind), EncodePart(p))
 		} else {
 			s.batch.Delete(sumKey(s.head.Embedder, id, kind))
 		}

@@ -210,9 +210,9 @@ func each(ctx context.Context, space storage.Space, prefix string, do func(stora
 	}
 }
 
-// encodePart returns a part as bytes: the number of members, 4 bytes
+// EncodePart returns a part as bytes: the number of members, 4 bytes
 // little-endian, then the sum as EncodeVector writes it.
-func encodePart(p Part) []byte {
+func EncodePart(p Part) []byte {
 	return append(binary.LittleEndian.AppendUint32(nil, uint32(p.N)), EncodeVector(p.Sum)...)
 }
 

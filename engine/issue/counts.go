@@ -24,8 +24,8 @@ func (c *Catalogue) Count(now time.Time) Counts {
 			n.Groups[Open]++
 		}
 		n.Opened.add(0, l.Made, now, 1)
-		for i, seen := range l.Trend {
-			n.Seen.add(trendDays-1-i, l.Last, now, seen)
+		for i, seen := range l.Trend.Until(l.Last, now) {
+			n.Seen[i] += seen
 		}
 	}
 	return n
@@ -40,3 +40,15 @@ func (t *Trend) add(before int, at, now time.Time, n int) {
 		t[i] += n
 	}
 }
+
+// Until is the trend of what was last seen at last, up to today: days on which nothing
+// is known of come in, and as many go.
+func (t Trend) Until(last, now time.Time) (moved Trend) {
+	for i, n := range t {
+		moved.add(trendDays-1-i, last, now, n)
+	}
+	return moved
+}
+
+// Days returns the counts by day, oldest first.
+func (t Trend) Days() []int { return t[:] }

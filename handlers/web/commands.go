@@ -44,11 +44,7 @@ type orderView struct {
 const perOrders = 5
 
 func commandsPath(at *place, cluster string) string {
-	return problemPath(at, cluster) + "/commands"
-}
-
-func problemPath(at *place, cluster string) string {
-	return projectPath(at.project) + "/clusters/" + url.PathEscape(cluster)
+	return clusterPath(at.project, cluster) + "/commands"
 }
 
 // commands gathers what a page shows of them; nil if that is nothing. runID is set on the
@@ -215,7 +211,7 @@ func (p *Pages) after(ctx context.Context, at *place, cluster, here string, sinc
 			return "", err
 		}
 	}
-	return problemPath(at, cluster), nil
+	return clusterPath(at.project, cluster), nil
 }
 
 // The API.

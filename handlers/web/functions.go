@@ -32,12 +32,18 @@ func (p *Pages) functions() template.FuncMap {
 		"installationPath": func(at *place) string { return installationPath(at.installation) },
 		"day":              func(at time.Time) string { return at.UTC().Format("2 January 2006") },
 		"stamp":            func(at time.Time) string { return at.UTC().Format("2006-01-02 15:04:05") },
-		"plural": func(n int, one, many string) string {
-			if n == 1 {
-				return "1 " + one
+		"plural":           plural,
+		"kind":             kindName,
+		"spark":            spark,
+		// trend draws when a problem was seen lately; nothing if it was not.
+		"trend": func(l issue.Line) template.HTML {
+			t := l.Trend.Until(l.Last, p.now())
+			if t == (issue.Trend{}) {
+				return ""
 			}
-			return fmt.Sprintf("%d %s", n, many)
+			return spark("Reports", t.Days())
 		},
+		"rfc3339": func(at time.Time) string { return at.UTC().Format(time.RFC3339) },
 		"tone": func(s issue.State) string {
 			switch s {
 			case issue.Filed, issue.Preview, issue.Ready:
@@ -48,6 +54,14 @@ func (p *Pages) functions() template.FuncMap {
 			return "hold"
 		},
 	}
+}
+
+// plural is a number with what is said of one or of many.
+func plural(n int, one, many string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return fmt.Sprintf("%d %s", n, many)
 }
 
 func kindName(k feedback.Kind) string {

@@ -20,6 +20,7 @@ const token = "operators-token-0123456789"
 // pages returns a world's pages behind what stands before every handler.
 func pages(t testing.TB, w *enginetest.World, cfg Config) http.Handler {
 	t.Helper()
+	cfg.Drafts = w.Keeper
 	p, err := New(cfg, w.Projects, w.Actions, w.Now)
 	if err != nil {
 		t.Fatal(err)
@@ -99,8 +100,8 @@ func TestOtherAddresses(t *testing.T) {
 		status       int
 	}{
 		{"POST", "/", 405}, {"DELETE", "/assets/style.css", 405},
-		{"GET", "/nothing", 404}, {"POST", "/nothing/at/all", 404}, {"GET", "/assets/", 404}, {"GET", "/assets/page.html", 404},
-		{"GET", "/?project=p/1/none", 404}, {"GET", "/?project=i/101", 404}, {"GET", "/?after=x", 200},
+		{"GET", "/nothing", 404}, {"POST", "/nothing/at/all", 404}, {"GET", "/assets/", 404}, {"GET", "/assets/overview.html", 404},
+		{"GET", "/projects/1/none", 404}, {"GET", "/projects/x/none", 404}, {"GET", "/?page=x", 200},
 	} {
 		out := get(t.Context(), h, c.method, c.path)
 		if out.Code != c.status || c.status >= 400 && !strings.Contains(out.Body.String(), `"error":`) {

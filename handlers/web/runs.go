@@ -115,7 +115,7 @@ func (p *Pages) lookAtRun(ctx context.Context, at *place, runID string) (*runVie
 		return nil, err
 	}
 	policy := p.projects.Policy(known)
-	v := &runView{Run: r, Project: known.Repo.String(), Problem: problemPath(at, r.Cluster), State: tell.State(r.State), Tone: runTone(r.State),
+	v := &runView{Run: r, Project: known.Repo.String(), Problem: clusterPath(known, r.Cluster), State: tell.State(r.State), Tone: runTone(r.State),
 		Took: tell.Span(r.Elapsed(p.now())), Rounds: policy.Fix.Rounds + 1}
 	t := tell.View{Run: r, Rounds: policy.Fix.Rounds, Minutes: policy.Fix.Minutes, Now: p.now().UTC()}
 	if t.Evidence, err = run.Evidence(ctx, space, r.ID); err != nil {

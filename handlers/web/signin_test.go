@@ -398,7 +398,7 @@ func TestWhoSeesWhat(t *testing.T) {
 	l.accounts.allow("bob", in, 7, "admin", "push", "pull")
 	l.accounts.allow("bob", in, 8, "pull")
 	l.accounts.allow("bob", 999, 8, "admin")
-	web, api := w.Space("acme/web").Name(), w.Space("acme/api").Name()
+	web, api := pathOf(t, w, "acme/web"), pathOf(t, w, "acme/api")
 	status := func(g *guest, path string) int { return g.ask("GET", path, nil).Code }
 
 	nobody, ann, bob := l.guest(), l.guest(), l.guest()
@@ -415,12 +415,12 @@ func TestWhoSeesWhat(t *testing.T) {
 	if !strings.Contains(page, "The export of web fails") || !strings.Contains(page, "nonsense") || !strings.Contains(page, "Nobody knows") {
 		t.Errorf("bob sees %s", page)
 	}
-	for path, want := range map[string]int{"/?project=" + web: 200, "/?project=" + api: 404, "/?project=p/1/none": 404} {
+	for path, want := range map[string]int{web: 200, api: 404, "/projects/1/none": 404} {
 		if got := status(ann, path); got != want {
 			t.Errorf("%s for ann: %d, want %d", path, got, want)
 		}
 	}
-	if got := status(bob, "/?project="+api); got != 200 {
+	if got := status(bob, api); got != 200 {
 		t.Errorf("api for bob: %d", got)
 	}
 
@@ -439,21 +439,21 @@ func TestWhoSeesWhat(t *testing.T) {
 	}
 	l.accounts.allow("ann", in, 7) // nothing any more
 	l.access.Forget()
-	if got := status(ann, "/?project="+web); got != 404 {
+	if got := status(ann, web); got != 404 {
 		t.Errorf("web for ann, who may not read it any more: %d", got)
 	}
 	l.accounts.allow("ann", in, 8, "pull")
-	if got := status(ann, "/?project="+api); got != 404 {
+	if got := status(ann, api); got != 404 {
 		t.Errorf("within the minute: %d", got)
 	}
 	w.Pass(accessLife)
-	if got := status(ann, "/?project="+api); got != 200 {
+	if got := status(ann, api); got != 200 {
 		t.Errorf("after a minute: %d", got)
 	}
 	// Who signs in anew is asked for anew.
 	l.accounts.allow("ann", in, 8)
 	ann.signsIn("ann")
-	if got := status(ann, "/?project="+api); got != 404 {
+	if got := status(ann, api); got != 404 {
 		t.Errorf("after signing in anew: %d", got)
 	}
 	// GitHub away: nobody sees anything, and is told so.

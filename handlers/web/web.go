@@ -14,6 +14,7 @@ import (
 
 	"github.com/soulcaster/soulcaster/engine/action"
 	"github.com/soulcaster/soulcaster/engine/github"
+	"github.com/soulcaster/soulcaster/engine/issue"
 	"github.com/soulcaster/soulcaster/engine/project"
 	"github.com/soulcaster/soulcaster/engine/storage"
 	"github.com/soulcaster/soulcaster/handlers"
@@ -34,6 +35,7 @@ type Config struct {
 	Permission func(ctx context.Context, at github.At, login string) (github.Permission, error)
 	Wake       func(spaces ...string) // is told of spaces that have work due
 	Commands   Commands               // nil: nobody can give any
+	Drafts     Drafts                 // nil: nobody is told what an issue would say
 }
 
 // Pages serves the pages.
@@ -49,19 +51,25 @@ type Pages struct {
 	markdown *markdown
 	streams  *streams
 
-	page, runPage, loginPage, noticePage, installedPage   *template.Template
+	catalogues *issue.Catalogues
+	drafting   chan struct{} // a word for each draft that is worked out of a big cluster
+
+	overviewPage, problemsPage, clusterPage               *template.Template
+	runPage, loginPage, noticePage, installedPage         *template.Template
 	settingsPage, auditPage, workPage, keysPage, runsPage *template.Template
 }
 
 // New returns the pages.
 func New(cfg Config, projects *project.Registry, actions *action.Log, now func() time.Time) (*Pages, error) {
 	p := &Pages{cfg: cfg, projects: projects, actions: actions, now: now, wake: cfg.Wake,
-		strikes: handlers.NewStrikes(now), tokens: newMinute[github.Person](now), markdown: newMarkdown(), streams: newStreams()}
+		strikes: handlers.NewStrikes(now), tokens: newMinute[github.Person](now), markdown: newMarkdown(), streams: newStreams(),
+		catalogues: issue.NewCatalogues(), drafting: make(chan struct{}, maxDrafts)}
 	if p.wake == nil {
 		p.wake = func(...string) {}
 	}
 	for name, to := range map[string]**template.Template{
-		"page.html": &p.page, "run.html": &p.runPage, "login.html": &p.loginPage, "notice.html": &p.noticePage, "installed.html": &p.installedPage,
+		"overview.html": &p.overviewPage, "problems.html": &p.problemsPage, "cluster.html": &p.clusterPage,
+		"run.html": &p.runPage, "login.html": &p.loginPage, "notice.html": &p.noticePage, "installed.html": &p.installedPage,
 		"settings.html": &p.settingsPage, "audit.html": &p.auditPage, "work.html": &p.workPage, "keys.html": &p.keysPage, "runs.html": &p.runsPage,
 	} {
 		var err error
@@ -78,6 +86,14 @@ func (p *Pages) Register(r *handlers.Router) {
 	in.page("/{$}", p.guard(p.overview))
 	in.page("/runs/{installation}/{project}/{run}", p.inProject(github.Read, p.run))
 	const project, installation = "/projects/{installation}/{project}", "/installations/{installation}"
+	const cluster = project + "/clusters/{cluster}"
+	in.page(project, p.inProject(needs.see, p.problems))
+	in.page(cluster, p.inProject(needs.see, p.cluster))
+	in.page(api+"/projects", p.guard(p.tellOverview))
+	in.page(api+project, p.inProject(needs.see, p.tellProject))
+	in.page(api+project+"/clusters", p.inProject(needs.see, p.tellProblems))
+	in.page(api+cluster, p.inProject(needs.see, p.tellCluster))
+	in.page(api+cluster+"/reports", p.inProject(needs.see, p.tellReports))
 	for base, at := range map[string]func(github.Permission, func(http.ResponseWriter, *http.Request, *place)) http.Handler{
 		project: p.inProject, installation: p.inInstallation,
 	} {
@@ -165,19 +181,6 @@ func asset(name string) http.HandlerFunc {
 		protect(w.Header())
 		w.Header().Set("Cache-Control", "public, max-age=300")
 		http.ServeFileFS(w, r, assets, "assets/"+name)
-	}
-}
-
-// overview serves the page.
-func (p *Pages) overview(w http.ResponseWriter, r *http.Request, who *viewer) {
-	v, err := p.look(r.Context(), who, r.URL.Query().Get("project"), r.URL.Query().Get("after"))
-	switch {
-	case err == nil:
-		p.write(w, r, http.StatusOK, p.page, v)
-	case errors.Is(err, errNoProject):
-		p.nothing(w, r)
-	default:
-		p.broken(w, r, err)
 	}
 }
 

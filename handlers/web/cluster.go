@@ -1,0 +1,474 @@
+package web
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"html/template"
+	"net/http"
+	"net/url"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/soulcaster/soulcaster/engine/cluster"
+	"github.com/soulcaster/soulcaster/engine/feedback"
+	"github.com/soulcaster/soulcaster/engine/fix/run"
+	"github.com/soulcaster/soulcaster/engine/fix/tell"
+	"github.com/soulcaster/soulcaster/engine/intake"
+	"github.com/soulcaster/soulcaster/engine/issue"
+	"github.com/soulcaster/soulcaster/engine/project"
+	"github.com/soulcaster/soulcaster/engine/storage"
+	"github.com/soulcaster/soulcaster/handlers"
+)
+
+// Drafts works out what an issue would say now.
+type Drafts interface {
+	Draft(ctx context.Context, space storage.Space, cluster string) (issue.Draft, error)
+}
+
+const (
+	// smallCluster is how many reports are read to say what an issue would say whenever
+	// the page is looked at. Of a bigger cluster that is said when it is asked for, of so
+	// many at once.
+	smallCluster = 100
+	maxDrafts    = 2
+
+	perRunsOf = 20 // runs of a problem in its story
+)
+
+// clusterView is the page of a problem.
+type clusterView struct {
+	frame
+	issue.Line
+	Path, Audit    string // of this page, and of all that was done
+	Size           int    // members, those that count for nothing too
+	Story          []storyLine
+	Reports        []reportView
+	More           string     // address of the next reports, "" if there are no more
+	Later          bool       // these are not the first reports
+	Written, Noted *issueView // what the app wrote on GitHub, and what it would have since
+	Draft          *draftView // nil: it is not worked out
+	DraftHref      string     // where it is, if it is not here
+	Busy           bool       // others have theirs worked out just now
+	Acts           []actView  // what was done, the newest
+	Commands       *commandsView
+}
+
+// storyLine is a moment of a problem's story.
+type storyLine struct {
+	At         time.Time
+	Text, Name string // Name is foreign: a release
+	Href       string // a page of ours or GitHub's
+}
+
+// reportView is a report of a problem.
+type reportView struct {
+	ID, Title, Source, URL string
+	Kind                   feedback.Kind
+	Reason                 string
+	Near                   *float64 // to the others now
+	Joined                 time.Time
+	JoinedNear             *float64 // to those that were there when it joined
+	First, Last            time.Time
+	Count, Users           int
+	Culprit, Level         string
+	Removed                bool
+}
+
+type issueView struct {
+	Title  string
+	Labels []string
+	Body   template.HTML
+	At     time.Time
+	Filed  bool // it is on GitHub
+	Edited bool // since it was filed
+	URL    string
+}
+
+// draftView is what an issue would say, and what it would not.
+type draftView struct {
+	Standing  string
+	Now, Safe issueView
+	Full      bool // Now shows more than Safe
+	Withheld  []string
+	Uncounted []uncountedView
+	More      int // that are not shown
+}
+
+type uncountedView struct{ ID, Why string }
+
+type actView struct {
+	At                                time.Time
+	What, Kind, By, Why, For, Request string
+}
+
+func clusterPath(p project.Project, id string) string {
+	return projectPath(p) + "/clusters/" + url.PathEscape(id)
+}
+
+// clusterForm is what the id of a cluster may look like in an address.
+var clusterForm = regexp.MustCompile(`^[A-Za-z0-9]{1,40}$`)
+
+// found is a problem that an address names.
+type found struct {
+	line  issue.Line
+	known cluster.Cluster // zero if nothing is left of it but its issue
+}
+
+// find finds it; errNone if there is none.
+func (p *Pages) find(ctx context.Context, at *place, id string) (f found, err error) {
+	if !clusterForm.MatchString(id) {
+		return f, errNone
+	}
+	said := false
+	if f.line, said, err = issue.LineOf(ctx, at.space, id); err != nil {
+		return f, err
+	}
+	known := false
+	if f.known, known, err = cluster.Get(ctx, at.space, id); err != nil {
+		return f, err
+	}
+	if !said && !known {
+		return f, errNone
+	}
+	if !said {
+		f.line = issue.Line{Cluster: id, Title: "Problem " + id, State: issue.Held, Text: "grouped: whether it gets an issue is being worked out", Reports: f.known.Size}
+	}
+	return f, nil
+}
+
+// cluster serves the page of a problem.
+func (p *Pages) cluster(w http.ResponseWriter, r *http.Request, at *place) {
+	ctx, q := r.Context(), r.URL.Query()
+	f, err := p.find(ctx, at, r.PathValue("cluster"))
+	if err != nil {
+		p.fail(w, r, err)
+		return
+	}
+	v := &clusterView{Line: f.line, Path: clusterPath(at.project, f.line.Cluster),
+		Audit: projectPath(at.project) + "/audit?" + url.Values{"subject": {f.line.Cluster}}.Encode(), Size: f.known.Size, Later: q.Get("after") != ""}
+	v.frame = p.inside(r, at, "Problems", link{Text: v.Title})
+	v.Live = api + v.Path + "/events"
+	err = func() (err error) {
+		if v.Commands, err = p.commands(ctx, at, f.line.Cluster, ""); err != nil {
+			return err
+		}
+		if v.Story, err = p.story(ctx, at, f.line.Cluster); err != nil {
+			return err
+		}
+		next := ""
+		if v.Reports, next, err = p.reports(ctx, at.space, f, q.Get("after"), perPage); err != nil {
+			return err
+		}
+		if next != "" {
+			v.More = v.Path + "?" + url.Values{"after": {next}}.Encode() + "#reports"
+		}
+		if err := p.texts(ctx, at, v, q.Has("draft")); err != nil {
+			return err
+		}
+		v.Acts, err = p.acts(ctx, at.space, f.line.Cluster)
+		return err
+	}()
+	if err != nil {
+		p.fail(w, r, err)
+		return
+	}
+	p.write(w, r, http.StatusOK, p.clusterPage, v)
+}
+
+// story is what happened to a problem, the newest first.
+func (p *Pages) story(ctx context.Context, at *place, id string) ([]storyLine, error) {
+	moments, err := issue.Story(ctx, at.space, id)
+	if err != nil {
+		return nil, err
+	}
+	var all []storyLine
+	for _, m := range moments {
+		all = append(all, storyLine{m.At, m.What, m.Name, m.URL})
+	}
+	runs, err := runsOf(ctx, at.space, id)
+	if err != nil {
+		return nil, err
+	}
+	for _, r := range runs {
+		href := RunPath(at.space.Name(), r.ID)
+		all = append(all, storyLine{At: r.Created, Text: "a fix was asked for by " + r.By, Href: href})
+		if proposed, _ := r.Proposal(); !proposed.IsZero() && r.Pull != nil {
+			all = append(all, storyLine{At: proposed, Text: fmt.Sprintf("a fix was proposed: #%d", r.Pull.Number), Href: href})
+		}
+		if !r.Ended.IsZero() && r.State != run.Merged {
+			all = append(all, storyLine{At: r.Ended, Text: "the run ended: " + tell.State(r.State), Href: href})
+		}
+	}
+	slices.SortStableFunc(all, func(a, b storyLine) int { return b.At.Compare(a.At) })
+	return all, nil
+}
+
+// runsOf are the newest runs of a problem.
+func runsOf(ctx context.Context, space storage.Space, id string) ([]*run.Run, error) {
+	runs, _, err := run.ListFor(ctx, space, id, "", perRunsOf)
+	if err != nil || len(runs) > 0 {
+		return runs, err
+	}
+	newest, _, err := run.Of(ctx, space, id) // of an older build, which listed none
+	if newest != nil {
+		runs = append(runs, newest)
+	}
+	return runs, err
+}
+
+// reports returns reports of a problem, at most limit, from behind the one with the id
+// after, and what to go on behind. Those of a cluster that is not big are in the order
+// in which they joined.
+func (p *Pages) reports(ctx context.Context, space storage.Space, f found, after string, limit int) (list []reportView, next string, err error) {
+	ids, next, err := memberIDs(ctx, space, f, after, limit)
+	if err != nil || len(ids) == 0 {
+		return nil, "", err
+	}
+	all, _, err := intake.Load(ctx, space, ids...)
+	if err != nil {
+		return nil, "", err
+	}
+	where, _, err := cluster.Memberships(ctx, space, ids...)
+	if err != nil {
+		return nil, "", err
+	}
+	near, err := cluster.Near(ctx, space, f.line.Cluster, ids...)
+	if err != nil {
+		return nil, "", err
+	}
+	for i, x := range all {
+		m := where[i]
+		if x == nil || m == nil || m.Cluster != f.line.Cluster {
+			continue // it left a moment ago
+		}
+		v := reportView{
+			ID: x.ID, Title: x.Title, Kind: x.Kind, Source: x.Source, URL: x.URL, Reason: m.Reason, Near: near[i],
+			Joined: m.Joined, JoinedNear: m.Similarity, First: x.First, Last: x.Last, Count: x.Count, Users: x.Users,
+			Culprit: x.Culprit, Level: x.Level, Removed: x.Removed,
+		}
+		if v.Title == "" && x.Removed {
+			v.Title = "deleted at its source"
+		}
+		list = append(list, v)
+	}
+	return list, next, nil
+}
+
+// memberIDs returns ids of members as reports does. The place of one is when it joined
+// and its id, so that it stays one when the member goes.
+func memberIDs(ctx context.Context, space storage.Space, f found, after string, limit int) (ids []string, next string, err error) {
+	_, id, timed := strings.Cut(after, "-")
+	if f.known.Size > storage.MaxOps {
+		if timed {
+			after = id
+		}
+		if ids, err = cluster.Members(ctx, space, f.line.Cluster, after, limit+1); err != nil || len(ids) <= limit {
+			return ids, "", err
+		}
+		return ids[:limit], ids[limit-1], nil
+	}
+	if ids, err = cluster.Members(ctx, space, f.line.Cluster, "", storage.MaxOps); err != nil {
+		return nil, "", err
+	}
+	where, _, err := cluster.Memberships(ctx, space, ids...)
+	if err != nil {
+		return nil, "", err
+	}
+	var marks []string
+	for i, m := range where {
+		if m == nil {
+			continue
+		}
+		if mark := fmt.Sprintf("%016x-%s", m.Joined.UnixNano(), ids[i]); !timed || mark > after {
+			marks = append(marks, mark)
+		}
+	}
+	slices.Sort(marks)
+	if len(marks) > limit {
+		marks = marks[:limit]
+		next = marks[limit-1]
+	}
+	ids = ids[:0]
+	for _, mark := range marks {
+		_, id, _ := strings.Cut(mark, "-")
+		ids = append(ids, id)
+	}
+	return ids, next, nil
+}
+
+// texts adds what the issue says, and what it would.
+func (p *Pages) texts(ctx context.Context, at *place, v *clusterView, asked bool) error {
+	real, noted, err := issue.LastWritten(ctx, p.actions, at.space, v.Cluster)
+	if err != nil {
+		return err
+	}
+	show := func(w *issue.Written) *issueView {
+		if w == nil {
+			return nil
+		}
+		i := &issueView{Title: w.Title, Labels: w.Labels, Body: p.markdown.html(w.Body), At: w.At, Filed: w.Real, Edited: w.Edited}
+		if i.Title == "" {
+			i.Title = v.Title
+		}
+		if w.Real {
+			i.URL = v.URL
+		}
+		return i
+	}
+	v.Written, v.Noted = show(real), show(noted)
+	if p.cfg.Drafts == nil || v.Size == 0 {
+		return nil
+	}
+	if v.Size > smallCluster {
+		if !asked {
+			v.DraftHref = v.Path + "?draft=1#draft"
+			return nil
+		}
+		select {
+		case p.drafting <- struct{}{}:
+			defer func() { <-p.drafting }()
+		default:
+			v.DraftHref, v.Busy = v.Path+"?draft=1#draft", true
+			return nil
+		}
+	}
+	d, err := p.cfg.Drafts.Draft(ctx, at.space, v.Cluster)
+	if err != nil {
+		return err
+	}
+	text := func(t issue.Text) issueView {
+		return issueView{Title: t.Title, Labels: d.Labels, Body: p.markdown.html(t.Body)}
+	}
+	v.Draft = &draftView{Standing: d.Standing.Reason, Now: text(d.Now), Safe: text(d.Safe), Full: d.Full, Withheld: d.Withheld}
+	for _, u := range d.Uncounted[:min(len(d.Uncounted), perList)] {
+		v.Draft.Uncounted = append(v.Draft.Uncounted, uncountedView{u.ID, u.Why})
+	}
+	v.Draft.More = len(d.Uncounted) - len(v.Draft.Uncounted)
+	return nil
+}
+
+// acts is what was done lately for a subject.
+func (p *Pages) acts(ctx context.Context, space storage.Space, subject string) ([]actView, error) {
+	entries, err := p.actions.List(ctx, space, subject, "", perList)
+	if err != nil {
+		return nil, err
+	}
+	acts := make([]actView, len(entries))
+	for i, e := range entries {
+		acts[i] = actView{At: e.At, What: e.What, Kind: e.Kind, By: e.By, Why: e.Why, For: e.Subject, Request: e.RequestID}
+	}
+	return acts, nil
+}
+
+// apiMoment, apiRun and apiReport are parts of what the API tells of a problem.
+type apiMoment struct {
+	At      time.Time `json:"at"`
+	Text    string    `json:"text"`
+	Release string    `json:"release,omitempty"`
+	Href    string    `json:"href,omitempty"`
+}
+
+type apiReport struct {
+	ID               string     `json:"id"`
+	Title            string     `json:"title"`
+	Kind             string     `json:"kind"` // sentry, reddit or feedback
+	Source           string     `json:"source"`
+	URL              string     `json:"url,omitempty"`
+	Reason           string     `json:"reason"`            // why it is here
+	Similarity       *float64   `json:"similarity"`        // to the others now, 0 to 1
+	JoinedSimilarity *float64   `json:"joined_similarity"` // to those that were there when it joined
+	Joined           time.Time  `json:"joined"`
+	First            *time.Time `json:"first"`
+	Last             *time.Time `json:"last"`
+	Count            int        `json:"count"`
+	Users            int        `json:"users"`
+	Culprit          string     `json:"culprit,omitempty"`
+	Level            string     `json:"level,omitempty"`
+	Removed          bool       `json:"removed,omitempty"` // deleted at its source
+}
+
+// apiText is the text of an issue: Markdown.
+type apiText struct {
+	Title  string     `json:"title"`
+	Labels []string   `json:"labels,omitempty"`
+	Body   string     `json:"body"`
+	At     *time.Time `json:"at,omitempty"`
+}
+
+// tellCluster answers with one problem.
+func (p *Pages) tellCluster(w http.ResponseWriter, r *http.Request, at *place) {
+	ctx := r.Context()
+	f, err := p.find(ctx, at, r.PathValue("cluster"))
+	if err != nil {
+		p.fail(w, r, err)
+		return
+	}
+	answer := struct {
+		apiCluster
+		Size    int         `json:"size"` // members, those that count for nothing too
+		Story   []apiMoment `json:"story"`
+		Written *apiText    `json:"written"` // on GitHub, by the app, last
+		Noted   *apiText    `json:"noted"`   // what would have been since then
+	}{apiCluster: apiLine(f.line), Size: f.known.Size, Story: []apiMoment{}}
+	story, err := p.story(ctx, at, f.line.Cluster)
+	if err != nil {
+		p.fail(w, r, err)
+		return
+	}
+	for _, m := range story {
+		answer.Story = append(answer.Story, apiMoment{m.At, m.Text, m.Name, m.Href})
+	}
+	real, noted, err := issue.LastWritten(ctx, p.actions, at.space, f.line.Cluster)
+	if err != nil {
+		p.fail(w, r, err)
+		return
+	}
+	answer.Written, answer.Noted = textOf(real, f.line.Title), textOf(noted, f.line.Title)
+	handlers.JSON(w, http.StatusOK, answer)
+}
+
+func textOf(w *issue.Written, title string) *apiText {
+	if w == nil {
+		return nil
+	}
+	if w.Title != "" {
+		title = w.Title
+	}
+	return &apiText{title, w.Labels, w.Body, moment(w.At)}
+}
+
+// tellReports answers with the reports of a problem.
+func (p *Pages) tellReports(w http.ResponseWriter, r *http.Request, at *place) {
+	limit, err := limitOf(r.URL.Query())
+	if err != nil {
+		handlers.Error(w, r, http.StatusBadRequest, err.Error())
+		return
+	}
+	f, err := p.find(r.Context(), at, r.PathValue("cluster"))
+	var list []reportView
+	next := ""
+	if err == nil {
+		list, next, err = p.reports(r.Context(), at.space, f, r.URL.Query().Get("cursor"), limit)
+	}
+	if errors.Is(err, storage.ErrInvalid) {
+		handlers.Error(w, r, http.StatusBadRequest, "cursor: take the one that the answer before named as next")
+		return
+	}
+	if err != nil {
+		p.fail(w, r, err)
+		return
+	}
+	answer := struct {
+		Reports []apiReport `json:"reports"`
+		Next    string      `json:"next,omitempty"` // the next cursor
+	}{[]apiReport{}, next}
+	for _, v := range list {
+		answer.Reports = append(answer.Reports, apiReport{
+			v.ID, v.Title, nameOf(v.Kind), v.Source, v.URL, v.Reason, v.Near, v.JoinedNear, v.Joined, moment(v.First), moment(v.Last), v.Count, v.Users, v.Culprit, v.Level, v.Removed,
+		})
+	}
+	handlers.JSON(w, http.StatusOK, answer)
+}

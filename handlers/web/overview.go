@@ -1,0 +1,305 @@
+package web
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"strconv"
+	"sync"
+
+	"github.com/soulcaster/soulcaster/engine/intake"
+	"github.com/soulcaster/soulcaster/engine/issue"
+	"github.com/soulcaster/soulcaster/engine/project"
+	"github.com/soulcaster/soulcaster/engine/storage"
+	"github.com/soulcaster/soulcaster/handlers"
+)
+
+const (
+	maxProjects = 100 // on a page of the overview
+	atOnce      = 8   // projects that are looked at
+)
+
+// overviewView is what the overview shows.
+type overviewView struct {
+	frame
+	Needs    []need
+	Projects []overviewProject
+	Held     []heldView
+	Next     string // the next page, "" if there is none
+}
+
+// overviewProject is a project on the overview.
+type overviewProject struct {
+	*summary
+	Top []issue.Line // what hurts most
+}
+
+// heldView is what an installation holds.
+type heldView struct {
+	Account, Href string
+	Titles        []heldTitle
+	More          bool
+}
+
+type heldTitle struct{ Title, Source, Why string }
+
+// overview serves the page: of all that the viewer may see, what arrived, what became
+// of it, and what needs a person.
+func (p *Pages) overview(w http.ResponseWriter, r *http.Request, who *viewer) {
+	v := &overviewView{frame: p.frame(r, who)}
+	page := pageOf(r)
+	places, more, err := p.places(r.Context(), who, page, func(at *place) error {
+		return p.held(r.Context(), at, v)
+	})
+	if err != nil {
+		p.broken(w, r, err)
+		return
+	}
+	if more {
+		v.Next = "/?page=" + strconv.Itoa(page+1)
+	}
+	all, err := p.summaries(r.Context(), places)
+	if err != nil {
+		p.broken(w, r, err)
+		return
+	}
+	for _, s := range all {
+		found, err := s.all.Find(issue.Query{Limit: perTop})
+		if err != nil {
+			p.broken(w, r, err)
+			return
+		}
+		v.Needs = append(v.Needs, s.Needs...)
+		v.Projects = append(v.Projects, overviewProject{s, found.Lines})
+	}
+	p.write(w, r, http.StatusOK, p.overviewPage, v)
+}
+
+// pageOf is the number of the page that is asked for, from 1.
+func pageOf(r *http.Request) int {
+	n, err := strconv.Atoi(r.URL.Query().Get("page"))
+	if err != nil || n < 1 || n > 100_000 {
+		return 1
+	}
+	return n
+}
+
+// places finds the projects that somebody may see, of one page of them, and whether
+// there are more. Each is told of the installations that they may see as a whole.
+func (p *Pages) places(ctx context.Context, who *viewer, page int, whole func(at *place) error) (found []*place, more bool, err error) {
+	all, err := p.projects.Installations(ctx)
+	if err != nil {
+		return nil, false, err
+	}
+	var names [][2]string // installation and project
+	for _, id := range who.installations(all) {
+		installation := strconv.FormatInt(id, 10)
+		at, err := p.at(ctx, who, installation)
+		if absent(err) {
+			continue
+		}
+		if err != nil {
+			return nil, false, err
+		}
+		if page == 1 && who.administers(id) {
+			if err := whole(at); err != nil {
+				return nil, false, err
+			}
+		}
+		spaces, err := p.projects.Projects(ctx, id)
+		if err != nil {
+			return nil, false, err
+		}
+		for _, name := range spaces {
+			names = append(names, [2]string{installation, name[len(project.Space(id, "")):]})
+		}
+	}
+	places := make([]*place, len(names))
+	err = each(len(names), func(i int) error {
+		at, err := p.atProject(ctx, who, names[i][0], names[i][1])
+		if absent(err) { // it is not theirs to see, or a crash cut its making short
+			return nil
+		}
+		places[i] = at
+		return err
+	})
+	if err != nil {
+		return nil, false, err
+	}
+	skip := (page - 1) * maxProjects
+	for _, at := range places {
+		switch {
+		case at == nil:
+		case skip > 0:
+			skip--
+		case len(found) == maxProjects:
+			return found, true, nil
+		default:
+			found = append(found, at)
+		}
+	}
+	return found, false, nil
+}
+
+// summaries looks at projects. One that goes meanwhile is left out.
+func (p *Pages) summaries(ctx context.Context, places []*place) ([]*summary, error) {
+	made := make([]*summary, len(places))
+	err := each(len(places), func(i int) (err error) {
+		made[i], err = p.summarise(ctx, places[i])
+		if absent(err) {
+			made[i], err = nil, nil
+		}
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	var all []*summary
+	for _, s := range made {
+		if s != nil {
+			all = append(all, s)
+		}
+	}
+	return all, nil
+}
+
+// each calls do for 0 to n-1, a few at once, and waits for all of them.
+func each(n int, do func(i int) error) error {
+	errs := make([]error, n)
+	var all sync.WaitGroup
+	next := make(chan int)
+	for range min(n, atOnce) {
+		all.Go(func() {
+			for i := range next {
+				errs[i] = do(i)
+			}
+		})
+	}
+	for i := range n {
+		next <- i
+	}
+	close(next)
+	all.Wait()
+	return errors.Join(errs...)
+}
+
+// perHeld is how much of what an installation holds the overview shows.
+const perHeld = 5
+
+// held adds what an installation holds.
+func (p *Pages) held(ctx context.Context, at *place, v *overviewView) error {
+	h := heldView{Account: at.account(), Href: installationPath(at.installation)}
+	n := 0
+	err := intake.EachHeld(ctx, at.home, perList+1, func(held intake.Held) {
+		n++
+		if f := held.Feedback; !f.Removed && len(h.Titles) < perHeld {
+			h.Titles = append(h.Titles, heldTitle{f.Title, f.Source, intake.Unrouted(f.Project)})
+		}
+	})
+	if errors.Is(err, storage.ErrNoSpace) || err == nil && len(h.Titles) == 0 {
+		return nil
+	}
+	h.More = n > len(h.Titles)
+	many := plural(n, "report is", "reports are")
+	if n > perList {
+		many = fmt.Sprintf("more than %d reports are", perList)
+	}
+	v.Needs = append(v.Needs, need{Kind: "held", Of: h.Account, Text: many + " held: no route names a repository", Href: "/#held"})
+	v.Held = append(v.Held, h)
+	return err
+}
+
+// apiProject is a project as the API tells of it.
+type apiProject struct {
+	ID           string         `json:"id"`
+	Installation int64          `json:"installation"`
+	Repository   string         `json:"repository"`
+	Mode         string         `json:"mode"`
+	Notice       string         `json:"notice,omitempty"` // what is wrong with the repository or its settings
+	Problems     int            `json:"problems"`
+	States       map[string]int `json:"states"` // problems, by group
+	Reports      int            `json:"reports"`
+	Waiting      int            `json:"waiting"` // reports that are not grouped yet, at most 50
+	Opened       []int          `json:"opened"`  // problems, by day (UTC), oldest first, the last is today
+	Seen         []int          `json:"seen"`    // reports, the same
+	Needs        []apiNeed      `json:"needs"`   // what needs a person
+}
+
+type apiNeed struct {
+	Kind string `json:"kind"`
+	Text string `json:"text"`
+	Href string `json:"href"` // the page
+}
+
+func (s *summary) api(at *place) apiProject {
+	a := apiProject{
+		ID: at.project.ID, Installation: at.installation, Repository: s.Name, Mode: s.Mode, Notice: s.Notice,
+		Problems: s.Counts.Problems, States: make(map[string]int), Reports: s.Counts.Reports, Waiting: len(s.Waiting),
+		Opened: s.Counts.Opened[:], Seen: s.Counts.Seen[:], Needs: []apiNeed{},
+	}
+	for g, n := range s.Counts.Groups {
+		a.States[string(g)] = n
+	}
+	for _, n := range s.Needs {
+		a.Needs = append(a.Needs, apiNeed{n.Kind, n.Text, n.Href})
+	}
+	return a
+}
+
+// tellOverview answers with the projects that the viewer may see.
+func (p *Pages) tellOverview(w http.ResponseWriter, r *http.Request, who *viewer) {
+	page := 1
+	if cursor := r.URL.Query().Get("cursor"); cursor != "" {
+		n, err := strconv.Atoi(cursor)
+		if err != nil || n < 1 || n > 100_000 {
+			handlers.Error(w, r, http.StatusBadRequest, "cursor: take the one that the answer before named as next")
+			return
+		}
+		page = n
+	}
+	places, more, err := p.places(r.Context(), who, page, func(*place) error { return nil })
+	if err != nil {
+		p.broken(w, r, err)
+		return
+	}
+	answer := struct {
+		Projects []apiProject `json:"projects"`
+		Next     string       `json:"next,omitempty"` // the next cursor
+	}{Projects: []apiProject{}}
+	if more {
+		answer.Next = strconv.Itoa(page + 1)
+	}
+	made := make([]*apiProject, len(places))
+	err = each(len(places), func(i int) error {
+		s, err := p.summarise(r.Context(), places[i])
+		if err == nil {
+			a := s.api(places[i])
+			made[i] = &a
+		}
+		if absent(err) {
+			return nil
+		}
+		return err
+	})
+	if err != nil {
+		p.broken(w, r, err)
+		return
+	}
+	for _, a := range made {
+		if a != nil {
+			answer.Projects = append(answer.Projects, *a)
+		}
+	}
+	handlers.JSON(w, http.StatusOK, answer)
+}
+
+// tellProject answers with one project.
+func (p *Pages) tellProject(w http.ResponseWriter, r *http.Request, at *place) {
+	s, err := p.summarise(r.Context(), at)
+	if err != nil {
+		p.fail(w, r, err)
+		return
+	}
+	handlers.JSON(w, http.StatusOK, s.api(at))
+}

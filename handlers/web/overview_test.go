@@ -1,0 +1,252 @@
+package web
+
+import (
+	"fmt"
+	"regexp"
+	"strings"
+	"testing"
+
+	"golang.org/x/net/html"
+
+	"github.com/soulcaster/soulcaster/engine/action"
+	"github.com/soulcaster/soulcaster/engine/enginetest"
+	"github.com/soulcaster/soulcaster/engine/issue"
+	"github.com/soulcaster/soulcaster/engine/project"
+	"github.com/soulcaster/soulcaster/engine/source"
+	"github.com/soulcaster/soulcaster/engine/storage"
+	"github.com/soulcaster/soulcaster/engine/storage/bolt"
+)
+
+func world(t *testing.T) *enginetest.World {
+	return enginetest.New(t, false, nil,
+		source.Source{Installation: enginetest.Installation, ID: "reports", Kind: source.Feedback, Repository: "acme/web"},
+		source.Source{Installation: enginetest.Installation, ID: "others", Kind: source.Feedback, Repository: "acme/api"},
+		source.Source{Installation: enginetest.Installation, ID: "nowhere", Kind: source.Feedback},
+	)
+}
+
+// pathOf is the address of a repository's page.
+func pathOf(t *testing.T, w *enginetest.World, repository string) string {
+	t.Helper()
+	return "/projects/" + strings.TrimPrefix(w.Space(repository).Name(), "p/")
+}
+
+// lines puts clusters into a project, as many as there are.
+func lines(t testing.TB, space storage.Space, all ...issue.Line) {
+	t.Helper()
+	for len(all) > 0 {
+		n := min(len(all), 200)
+		var b storage.Batch
+		for _, l := range all[:n] {
+			issue.SetLine(&b, l)
+		}
+		if err := space.Apply(t.Context(), &b); err != nil {
+			t.Fatal(err)
+		}
+		all = all[n:]
+	}
+}
+
+// contains fails the test for what a page lacks.
+func contains(t *testing.T, page string, parts ...string) {
+	t.Helper()
+	for _, want := range parts {
+		if !strings.Contains(page, want) {
+			t.Errorf("the page lacks %q", want)
+			defer t.Log(page)
+		}
+	}
+}
+
+func TestOverviewShowsWhereEverythingIs(t *testing.T) {
+	w := world(t)
+	h := pages(t, w, Config{Preview: true})
+	contains(t, get(t.Context(), h, "GET", "/").Body.String(), "No feedback has arrived yet")
+	for i, who := range []string{"mona", "hubot"} {
+		w.Take("reports", w.Report("reports", fmt.Sprintf(`{"title": "The CSV export of invoices fails", "body": "The CSV export of invoices fails with an error %d", "author": %q, "external_id": "%d"}`, i, who, i))...)
+	}
+	w.Settle()
+	w.Take("reports", w.Report("reports", `{"title": "It just came in"}`)...)
+	w.Take("nowhere", w.Report("nowhere", `{"title": "Nobody knows where"}`)...)
+	home := pathOf(t, w, "acme/web")
+	contains(t, get(t.Context(), h, "GET", "/").Body.String(),
+		`<a href="`+home+`">acme/web</a>`, "preview", "<strong>2</strong> reports, 1 waiting to be grouped", "<strong>1</strong> problem",
+		`<a href="`+home+`?state=preview">1 would be filed</a>`, `aria-label="Problems that were found in the last 14 days: 1, at most 1 a day"`,
+		`href="`+home+`/clusters/000001">The CSV export of invoices fails</a>`, "cohesion ",
+		"1 report is held: no route names a repository", "Held: no repository is named for these", "Nobody knows where", "its source names no repository",
+	)
+}
+
+// What needs a person is said first, and leads to where it is seen to.
+func TestOverviewSaysWhatNeedsAPerson(t *testing.T) {
+	w := world(t)
+	w.Take("reports", w.Report("reports", `{"title": "x"}`)...)
+	w.Settle()
+	space, home := w.Space("acme/web"), pathOf(t, w, "acme/web")
+	p, entry, err := project.Load(t.Context(), space)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.FileError = `line 3: unknown key "mod" <script>`
+	p.Unavailable = "it is archived"
+	var b storage.Batch
+	project.Save(&b, entry, p)
+	b.SetJSON("work/dead/issue/000001", map[string]any{"died": w.Time, "attempts": 3, "error": "GitHub does not <b>like</b> it"})
+	if err := space.Apply(t.Context(), &b); err != nil {
+		t.Fatal(err)
+	}
+	lines(t, space,
+		issue.Line{Cluster: "000101", State: issue.Filed, Number: 3, Reports: 1, Regressed: w.Time},
+		issue.Line{Cluster: "000102", State: issue.Blocked, Number: 4, Reports: 1},
+		issue.Line{Cluster: "000103", State: issue.Blocked, Number: 5, Reports: 1},
+	)
+	proposed(t, w, "text")
+	h := pages(t, w, Config{Preview: true})
+	for _, path := range []string{"/", home} {
+		contains(t, get(t.Context(), h, "GET", path).Body.String(), "What needs a person",
+			"unknown key &#34;mod&#34; &lt;script&gt;", "Nothing can be written there: it is archived",
+			`<a href="`+home+`?state=regressed">1 problem is back after the issue was closed</a>`,
+			`<a href="`+home+`?state=blocked">2 problems are stuck`,
+			`<a href="`+home+`/work">1 piece of work was given up</a>`,
+			`<a href="/runs`+strings.TrimPrefix(home, "/projects")+`/r1abc">A fix for issue #7 is proposed and waits for review</a>`)
+	}
+	contains(t, get(t.Context(), h, "GET", home+"/work").Body.String(), "issue/000001", "does not &lt;b&gt;like&lt;/b&gt; it")
+}
+
+// Every project is on one of the pages, in each of the lists that tell of projects.
+func TestOverviewOfManyProjects(t *testing.T) {
+	w := world(t)
+	const n = maxProjects + 7
+	for i := range n {
+		w.Space(fmt.Sprintf("acme/repository-%03d", i))
+	}
+	h := pages(t, w, Config{Preview: true})
+	name := regexp.MustCompile(`>acme/repository-\d+</a>`)
+	seen := make(map[string]bool)
+	first := get(t.Context(), h, "GET", "/").Body.String()
+	contains(t, first, `<a href="/?page=2">More projects</a>`)
+	for _, page := range []string{first, get(t.Context(), h, "GET", "/?page=2").Body.String()} {
+		for _, m := range name.FindAllString(page, -1) {
+			if seen[m] {
+				t.Errorf("%s is there twice", m)
+			}
+			seen[m] = true
+		}
+	}
+	if len(seen) != n {
+		t.Errorf("%d projects are on the pages", len(seen))
+	}
+	var all []string
+	for next := "/api/v1/projects"; next != ""; {
+		var answer struct {
+			Projects []apiProject
+			Next     string
+		}
+		answered(t, get(t.Context(), h, "GET", next), &answer)
+		for _, p := range answer.Projects {
+			all = append(all, p.Repository)
+		}
+		if next = ""; answer.Next != "" {
+			next = "/api/v1/projects?cursor=" + answer.Next
+		}
+	}
+	if len(all) != n {
+		t.Errorf("the API tells of %d projects", len(all))
+	}
+}
+
+// Every cluster is on one of the pages, and on one alone, also while somebody looks for
+// something.
+func TestPagesOfManyClusters(t *testing.T) {
+	w := world(t)
+	const n = 3*perPage + 7
+	var all []issue.Line
+	for i := range n {
+		id := fmt.Sprintf("%06d", i)
+		all = append(all, issue.Line{Cluster: id, Title: "Problem number " + id + ".", State: issue.Held, Text: "held: 1 of 2 people", Reports: 1, Hurt: issue.Hurt{People: i % 10}})
+	}
+	lines(t, w.Space("acme/web"), all...)
+	title := regexp.MustCompile(`Problem number \d+\.`)
+	next := regexp.MustCompile(`<a href="([^"]*)" rel="next">`)
+	h, home := pages(t, w, Config{Preview: true}), pathOf(t, w, "acme/web")
+	walk := func(path string) (pages int, order []string) {
+		for path != "" {
+			pages++
+			out := get(t.Context(), h, "GET", path)
+			if out.Code != 200 {
+				t.Fatalf("%s: %d %s", path, out.Code, out.Body)
+			}
+			order = append(order, title.FindAllString(out.Body.String(), -1)...)
+			path = ""
+			if m := next.FindStringSubmatch(out.Body.String()); m != nil {
+				path = html.UnescapeString(m[1])
+			}
+		}
+		return pages, order
+	}
+	for path, want := range map[string]int{home: n, home + "?state=held&sort=newest": n, home + "?q=number+problem&kind=&sort=seen": n, home + "?q=00007": 11, home + "?state=open": 0} {
+		pages, order := walk(path)
+		seen := make(map[string]int)
+		for _, s := range order {
+			if seen[s]++; seen[s] > 1 {
+				t.Errorf("%s: %s is there twice", path, s)
+			}
+		}
+		if len(seen) != want || pages != max(1, (want+perPage-1)/perPage) {
+			t.Errorf("%s: %d problems on %d pages, want %d", path, len(seen), pages, want)
+		}
+		if strings.Contains(path, "newest") && order[0] != fmt.Sprintf("Problem number %06d.", n-1) {
+			t.Errorf("%s: first is %s", path, order[0])
+		}
+	}
+	page := get(t.Context(), h, "GET", home+"?q=number&state=held&sort=seen&page=2").Body.String()
+	contains(t, page, `name="q" value="number"`, `<option value="held" selected>held (82)</option>`, `<option value="seen" selected>`, "82 problems match", "page 2 of 4",
+		html.EscapeString(home+"?q=number&sort=seen&state=held"), html.EscapeString(home+"?page=3&q=number&sort=seen&state=held"))
+	for _, path := range []string{"?page=99", "?page=-1", "?page=x", "?page=99999999999999999999"} {
+		if out := get(t.Context(), h, "GET", home+path); out.Code != 200 {
+			t.Errorf("%s: %d", path, out.Code)
+		}
+	}
+	for _, path := range []string{"?state=nonsense", "?kind=nonsense", "?sort=nonsense"} {
+		if out := get(t.Context(), h, "GET", home+path); out.Code != 400 {
+			t.Errorf("%s: %d", path, out.Code)
+		}
+		if out := get(t.Context(), h, "GET", "/api/v1"+home+"/clusters"+path); out.Code != 400 {
+			t.Errorf("the API: %s: %d", path, out.Code)
+		}
+	}
+}
+
+// A project whose making a crash cut short is no reason to show nothing.
+func TestOverviewOfHalfAProject(t *testing.T) {
+	w := world(t)
+	w.Take("reports", w.Report("reports", `{"title": "It just came in"}`)...)
+	if _, err := w.DB.Create(t.Context(), project.Space(enginetest.Installation, "half")); err != nil {
+		t.Fatal(err)
+	}
+	h := pages(t, w, Config{Preview: true})
+	contains(t, get(t.Context(), h, "GET", "/").Body.String(), "1 waiting to be grouped")
+	contains(t, get(t.Context(), h, "GET", pathOf(t, w, "acme/web")).Body.String(), "<li>It just came in</li>")
+	if out := get(t.Context(), h, "GET", "/projects/101/half"); out.Code != 404 {
+		t.Errorf("half a project: %d", out.Code)
+	}
+}
+
+func TestOverviewWithoutAStore(t *testing.T) {
+	db, err := bolt.Open(t.Context(), t.TempDir()+"/store.db")
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := world(t)
+	p, err := New(Config{Preview: true}, project.NewRegistry(db, nil, nil), action.New(action.Options{}), w.Now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := db.Close(); err != nil {
+		t.Fatal(err)
+	}
+	out := get(t.Context(), p.guard(p.overview), "GET", "/")
+	if out.Code != 503 || out.Header().Get("Retry-After") == "" {
+		t.Errorf("%d %s", out.Code, out.Body)
+	}
+}

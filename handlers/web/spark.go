@@ -1,0 +1,28 @@
+package web
+
+import (
+	"fmt"
+	"html/template"
+	"slices"
+	"strings"
+)
+
+// spark draws counts by day as bars, oldest first. What it says in words is for whoever
+// does not see it.
+func spark(what string, counts []int) template.HTML {
+	const width, height, step = 6, 24, 8
+	most := max(1, slices.Max(append([]int{0}, counts...)))
+	sum := 0
+	var b strings.Builder
+	for i, n := range counts {
+		sum += n
+		h := 1
+		if n > 0 {
+			h = 3 + (height-3)*n/most
+		}
+		fmt.Fprintf(&b, `<rect x="%d" y="%d" width="%d" height="%d"/>`, i*step, height-h, width, h)
+	}
+	label := fmt.Sprintf("%s in the last %d days: %d, at most %d a day", what, len(counts), sum, slices.Max(append([]int{0}, counts...)))
+	return template.HTML(fmt.Sprintf(`<svg class="spark" role="img" aria-label="%s" viewBox="0 0 %d %d" width="%d" height="%d">%s</svg>`,
+		template.HTMLEscapeString(label), len(counts)*step, height, len(counts)*step, height, b.String()))
+}
