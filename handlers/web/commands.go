@@ -153,7 +153,7 @@ func (p *Pages) command(w http.ResponseWriter, r *http.Request, at *place) {
 	if p.answered(r.Context(), at, cluster, o.ID) {
 		said = "answered"
 	}
-	to, err := p.after(r.Context(), at, cluster, r.PostFormValue("run"), o.At)
+	to, err := p.after(r.Context(), at, cluster, r.PostFormValue("run"), o)
 	if err != nil {
 		p.fail(w, r, err)
 		return
@@ -170,7 +170,7 @@ const (
 
 // answered waits a moment for the answer to an order, and reports whether it is there.
 func (p *Pages) answered(ctx context.Context, at *place, cluster, id string) bool {
-	ctx, cancel := context.WithTimeout(ctx, answerWithin)
+	ctx, cancel := context.WithTimeout(ctx, p.wait)
 	defer cancel()
 	look := time.NewTicker(answerLook)
 	defer look.Stop()
@@ -194,12 +194,12 @@ func (p *Pages) answered(ctx context.Context, at *place, cluster, id string) boo
 
 // after is where a form's sender sees what came of it: on the page of the run that was
 // begun, or on the page where the form was.
-func (p *Pages) after(ctx context.Context, at *place, cluster, here string, since time.Time) (string, error) {
+func (p *Pages) after(ctx context.Context, at *place, cluster, here string, o command.Order) (string, error) {
 	newest, _, err := run.Of(ctx, at.space, cluster)
 	if err != nil {
 		return "", err
 	}
-	if newest != nil && !newest.Created.Before(since) {
+	if begins := o.Command == "fix" || o.Command == "retry"; begins && newest != nil && !newest.Created.Before(o.At) {
 		return RunPath(at.space.Name(), newest.ID), nil
 	}
 	if here != "" {

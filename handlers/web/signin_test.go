@@ -137,13 +137,15 @@ type lobby struct {
 	world    *enginetest.World
 	sessions *signin.Sessions
 	access   *Access
+	pages    *Pages
 	handler  http.Handler
 	// permission answers what somebody may do in a repository, for the App.
 	permission func(ctx context.Context, at github.At, login string) (github.Permission, error)
 }
 
-func newLobby(t *testing.T) *lobby {
-	w := world(t)
+func newLobby(t *testing.T) *lobby { return newLobbyOf(t, world(t)) }
+
+func newLobbyOf(t *testing.T, w *enginetest.World) *lobby {
 	l := &lobby{t: t, accounts: newAccounts(t), world: w}
 	app, err := w.DB.Create(t.Context(), project.AppSpace)
 	if err != nil {
@@ -163,11 +165,13 @@ func newLobby(t *testing.T) *lobby {
 	permission := func(ctx context.Context, at github.At, login string) (github.Permission, error) {
 		return l.permission(ctx, at, login)
 	}
-	p, err := New(Config{AdminToken: token, Permission: permission, SignIn: &SignIn{Login: login, Sessions: l.sessions, Access: l.access, Keys: keys, WebURL: l.accounts.server.URL, Secure: true}},
+	p, err := New(Config{AdminToken: token, Permission: permission, SignIn: &SignIn{Login: login, Sessions: l.sessions, Access: l.access, Keys: keys, WebURL: l.accounts.server.URL, Secure: true}, Commands: w.Commands},
 		w.Projects, w.Actions, w.Now)
 	if err != nil {
 		t.Fatal(err)
 	}
+	p.wait = 0 // nothing is carried out meanwhile
+	l.pages = p
 	mux := handlers.NewRouter()
 	p.Register(mux)
 	l.handler = handlers.Observe(zerolog.New(io.Discard), func(string, int, time.Duration) {}, mux)

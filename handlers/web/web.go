@@ -50,6 +50,7 @@ type Pages struct {
 	makers   *minute[github.Permission] // what who made a key may do
 	markdown *markdown
 	streams  *streams
+	wait     time.Duration // for the answer to what a page orders
 
 	catalogues *issue.Catalogues
 	drafting   chan struct{} // a word for each draft that is worked out of a big cluster
@@ -62,7 +63,7 @@ type Pages struct {
 // New returns the pages.
 func New(cfg Config, projects *project.Registry, actions *action.Log, now func() time.Time) (*Pages, error) {
 	p := &Pages{cfg: cfg, projects: projects, actions: actions, now: now, wake: cfg.Wake,
-		strikes: handlers.NewStrikes(now), tokens: newMinute[github.Person](now), markdown: newMarkdown(), streams: newStreams(),
+		strikes: handlers.NewStrikes(now), tokens: newMinute[github.Person](now), markdown: newMarkdown(), streams: newStreams(), wait: answerWithin,
 		catalogues: issue.NewCatalogues(), drafting: make(chan struct{}, maxDrafts)}
 	if p.wake == nil {
 		p.wake = func(...string) {}
