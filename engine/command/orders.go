@@ -70,16 +70,16 @@ func (e *NotUnderstood) Error() string { return e.Reply }
 // day, see [Worker.Orders]. Errors are *NotUnderstood, ErrNoCluster, ErrTooMany and
 // those of the store.
 func (w *Worker) Give(ctx context.Context, space storage.Space, cluster string, g Given) (Order, error) {
-	c, name, err := g.comment(cluster, w.now().UTC())
-	if err != nil {
-		return Order{}, err
-	}
 	line, ok, err := issue.LineOf(ctx, space, cluster)
 	if err != nil {
 		return Order{}, err
 	}
 	if !ok {
 		return Order{}, ErrNoCluster
+	}
+	c, name, err := g.comment(cluster, w.now().UTC())
+	if err != nil {
+		return Order{}, err
 	}
 	c.Number = line.Number
 	if slices.Contains(aboutRuns, name) {
