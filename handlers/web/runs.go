@@ -52,23 +52,23 @@ type runsView struct {
 // runView is what the page of a run shows.
 type runView struct {
 	frame
-	Run      *run.Run
-	Project  string
-	Problem  string // the address of the problem's page
-	State    string
-	Tone     string
-	Took     string
-	Cost     string
-	Rounds   int           // the most that there may be
-	Status   template.HTML // the comment, as it stands on the issue or would
-	Pull     *issueView    // the pull request that was opened, or would be
-	Diff     []diffLine
-	Files    []publish.FileRequest
-	Changed  changed
-	Log      string
-	LogCut   bool
-	Acts     []actView
-	Commands *commandsView
+	Run         *run.Run
+	Project     string
+	ProblemHref string // the address of the problem's page
+	State       string
+	Tone        string
+	Took        string
+	Cost        string
+	Rounds      int           // the most that there may be
+	Status      template.HTML // the comment, as it stands on the issue or would
+	Pull        *issueView    // the pull request that was opened, or would be
+	Diff        []diffLine
+	Files       []publish.FileRequest
+	Changed     changed
+	Log         string
+	LogCut      bool
+	Acts        []actView
+	Commands    *commandsView
 }
 
 // diffLine is a line of a difference; Kind is add, cut, head or empty.
@@ -115,7 +115,7 @@ func (p *Pages) lookAtRun(ctx context.Context, at *place, runID string) (*runVie
 		return nil, err
 	}
 	policy := p.projects.Policy(known)
-	v := &runView{Run: r, Project: known.Repo.String(), Problem: clusterPath(known, r.Cluster), State: tell.State(r.State), Tone: runTone(r.State),
+	v := &runView{Run: r, Project: known.Repo.String(), ProblemHref: clusterPath(known, r.Cluster), State: tell.State(r.State), Tone: runTone(r.State),
 		Took: tell.Span(r.Elapsed(p.now())), Rounds: policy.Fix.Rounds + 1}
 	t := tell.View{Run: r, Rounds: policy.Fix.Rounds, Minutes: policy.Fix.Minutes, Now: p.now().UTC()}
 	if t.Evidence, err = run.Evidence(ctx, space, r.ID); err != nil {
