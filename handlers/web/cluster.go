@@ -150,7 +150,7 @@ func (p *Pages) cluster(w http.ResponseWriter, r *http.Request, at *place) {
 	v := &clusterView{Line: f.line, Path: clusterPath(at.project, f.line.Cluster),
 		Audit: projectPath(at.project) + "/audit?" + url.Values{"subject": {f.line.Cluster}}.Encode(), Size: f.known.Size, Later: q.Get("after") != ""}
 	v.frame = p.inside(r, at, "Problems", link{Text: v.Title})
-	v.Live = api + v.Path + "/events"
+	v.Live = clusterStream(at.project, f.line.Cluster)
 	err = func() (err error) {
 		if v.Commands, err = p.commands(ctx, at, f.line.Cluster, ""); err != nil {
 			return err

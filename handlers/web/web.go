@@ -45,9 +45,8 @@ type Pages struct {
 	actions  *action.Log
 	now      func() time.Time
 	wake     func(spaces ...string)
-	strikes  *handlers.Strikes          // wrong tokens, by address
-	tokens   *minute[github.Person]     // whose a token is
-	makers   *minute[github.Permission] // what who made a key may do
+	strikes  *handlers.Strikes      // wrong tokens, by address
+	tokens   *minute[github.Person] // whose a token is
 	markdown *markdown
 	streams  *streams
 	wait     time.Duration // for the answer to what a page orders
