@@ -9,6 +9,7 @@ package enginetest
 
 import (
 	"context"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"maps"
@@ -27,6 +28,7 @@ import (
 	"github.com/soulcaster/soulcaster/engine/intake"
 	"github.com/soulcaster/soulcaster/engine/issue"
 	"github.com/soulcaster/soulcaster/engine/project"
+	"github.com/soulcaster/soulcaster/engine/secret"
 	"github.com/soulcaster/soulcaster/engine/source"
 	"github.com/soulcaster/soulcaster/engine/storage"
 	"github.com/soulcaster/soulcaster/engine/storage/bolt"
@@ -45,13 +47,15 @@ type World struct {
 	GitHub   *GitHub // nil in a preview without GitHub
 	Hook     func(point string) error
 	Embedder embed.Embedder
-	Sources  source.Table
+	Sources  source.Table // of the server's file
 	Settings project.Settings
 	Judge    issue.Judge
 	Runs     command.Runs // of commands, from the next Restart on
 	Begin    func()       // called at each start, before the handlers are made; may be nil
 
 	DB       storage.DB
+	Store    *source.Store // of Sources, and of those that are connected
+	Keys     *secret.Keyring
 	Projects *project.Registry
 	Intake   *intake.Intake
 	Traffic  *traffic.Traffic // is written by its Flush alone
@@ -113,17 +117,22 @@ func (w *World) open() {
 	begin := func(b *storage.Batch) { work.Add(b, upkeep.RepositoryWork) }
 	w.Projects = project.NewRegistry(w.DB, w.Settings, begin)
 	w.Actions = action.New(action.Options{Now: w.Now, Hook: hook})
+	app, err := w.DB.Create(w.T.Context(), project.AppSpace)
+	if err != nil {
+		w.T.Fatal(err)
+	}
+	w.Keys = w.keys(app)
+	w.Store = source.NewStore(source.Config{Table: w.Sources, Projects: w.Projects, Keys: w.Keys, Log: w.Actions, Wake: wake, Now: w.Now,
+		Rerouted:    func(b *storage.Batch) { work.Add(b, intake.HeldWork) },
+		Republished: func(b *storage.Batch) { work.Add(b, upkeep.RestateWork) },
+	})
 	w.Traffic = traffic.New(w.DB, w.Now)
 	w.Intake = intake.New(w.Projects, issue.Standings{}, w.Traffic, wake, w.Now)
 	mac := func(space, text string) string { return fmt.Sprintf("%x", space+text) }
 
 	w.handlers = make(map[string]work.Handler)
-	w.Handle(intake.HeldWork, intake.Release(w.Projects, w.Sources, wake, w.Now))
+	w.Handle(intake.HeldWork, intake.Release(w.Projects, w.Store, wake, w.Now))
 	w.Handle(intake.AssignWork, cluster.NewAssigner(w.Embedder, nil, w.strictness, wake, w.Now).Handle)
-	app, err := w.DB.Create(w.T.Context(), project.AppSpace)
-	if err != nil {
-		w.T.Fatal(err)
-	}
 	if w.Begin != nil {
 		w.Begin()
 	}
@@ -136,15 +145,29 @@ func (w *World) open() {
 	}
 	w.Commands = command.NewWorker(people, w.Runs, w.Projects, w.Actions, mac, wake, w.Now)
 	w.Handle("command", w.Commands.Handle)
-	w.Keeper = issue.NewKeeper(host, w.Judge, w.Projects, w.Sources, w.Actions, mac, wake, w.Now)
+	w.Keeper = issue.NewKeeper(host, w.Judge, w.Projects, w.Store, w.Actions, mac, wake, w.Now)
 	w.Keeper.Register(w)
 	w.Handle(upkeep.RepositoryWork, upkeep.Repository(repositories, w.Projects, w.Actions, wake, w.Now))
-	w.Handle(upkeep.InstallationWork, upkeep.Installation(installations, app, w.Projects, w.Sources, w.Actions, wake, w.Now))
+	w.Handle(upkeep.InstallationWork, upkeep.Installation(installations, app, w.Projects, w.Store, w.Actions, wake, w.Now))
 	w.Handle(upkeep.RestateWork, upkeep.Restate(w.Projects, wake))
 	w.Handle(upkeep.EraseWork, upkeep.Erase(w.Projects))
 }
 
 func wake(...string) {}
+
+// keys are the world's, the same after every start.
+func (w *World) keys(app storage.Space) *secret.Keyring {
+	w.T.Helper()
+	masters, err := secret.ParseKeys("the world's key", base64.StdEncoding.EncodeToString([]byte("a world's key is 32 bytes long !")))
+	if err != nil {
+		w.T.Fatal(err)
+	}
+	keys, err := secret.NewKeyring(w.T.Context(), app, masters)
+	if err != nil {
+		w.T.Fatal(err)
+	}
+	return keys
+}
 
 func (w *World) strictness(ctx context.Context, space storage.Space) (cluster.Strictness, error) {
 	p, _, err := project.Load(ctx, space)
@@ -180,7 +203,7 @@ func (w *World) Take(sourceID string, readings ...feedback.Reading) []intake.Ans
 
 // TryTake is Take for what may fail.
 func (w *World) TryTake(sourceID string, readings ...feedback.Reading) ([]intake.Answer, error) {
-	src, err := w.Sources.Source(w.T.Context(), sourceID)
+	src, err := w.Store.Source(w.T.Context(), sourceID)
 	if err != nil {
 		w.T.Fatalf("source %s: %v", sourceID, err)
 	}

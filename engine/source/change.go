@@ -299,7 +299,7 @@ func (s *Store) seal(was Stored, part, plain string) ([]byte, error) {
 
 // addKey makes an API key, the newest of the source's, and returns it.
 func (r *record) addKey(by string, now time.Time) string {
-	key := "sck_" + randomText(26) // 130 bits
+	key := "scs_" + randomText(26) // 130 bits
 	sum := sha256.Sum256([]byte(key))
 	r.Secrets = append([]kept{{Secret: newSecret(key, by, now.UTC()), Digest: sum[:]}}, r.Secrets...)
 	return key

@@ -157,7 +157,7 @@ func TestConnectedSource(t *testing.T) {
 	for name, c := range map[string]struct {
 		key  string
 		want int
-	}{"the key": {key, 202}, "the next one": {next, 202}, "another": {"sck_abcdefghijklmnopqrstuvwxyz", 401}} {
+	}{"the key": {key, 202}, "the next one": {next, 202}, "another": {"scs_abcdefghijklmnopqrstuvwxyz", 401}} {
 		if got := send(c.key); got != c.want {
 			t.Errorf("%s: %d", name, got)
 		}

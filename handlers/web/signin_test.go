@@ -20,7 +20,6 @@ import (
 	"github.com/soulcaster/soulcaster/engine/enginetest"
 	"github.com/soulcaster/soulcaster/engine/github"
 	"github.com/soulcaster/soulcaster/engine/project"
-	"github.com/soulcaster/soulcaster/engine/secret"
 	"github.com/soulcaster/soulcaster/engine/signin"
 	"github.com/soulcaster/soulcaster/engine/storage"
 	"github.com/soulcaster/soulcaster/handlers"
@@ -151,14 +150,7 @@ func newLobbyOf(t *testing.T, w *enginetest.World) *lobby {
 	if err != nil {
 		t.Fatal(err)
 	}
-	masters, err := secret.ParseKeys("test", base64.StdEncoding.EncodeToString([]byte("0123456789abcdef0123456789abcdef")))
-	if err != nil {
-		t.Fatal(err)
-	}
-	keys, err := secret.NewKeyring(t.Context(), app, masters)
-	if err != nil {
-		t.Fatal(err)
-	}
+	keys := w.Keys
 	login := github.NewLogin(github.LoginConfig{API: l.accounts.server.URL, Web: l.accounts.server.URL, ClientID: "client-id", ClientSecret: "client-secret",
 		Redirect: "https://soul.test/login/callback", Now: w.Now})
 	l.sessions, l.access = signin.New(app, keys, w.Now), NewAccess(login.Reach, w.Now)
