@@ -25,6 +25,7 @@ import (
 	"github.com/soulcaster/soulcaster/engine/source"
 	"github.com/soulcaster/soulcaster/engine/storage"
 	"github.com/soulcaster/soulcaster/engine/work"
+	"github.com/soulcaster/soulcaster/handlers"
 )
 
 // desk is a lobby of a live app with one filed issue and with runs, whose tasks never find
@@ -332,26 +333,42 @@ func TestCommandsInPreview(t *testing.T) {
 	w := world(t)
 	w.Take("reports", w.Report("reports", `{"title": "x"}`)...)
 	w.Settle()
-	space := w.Space("acme/web")
 	p, err := New(Config{Preview: true, Commands: w.Commands}, w.Projects, w.Actions, w.Now)
 	if err != nil {
 		t.Fatal(err)
 	}
 	p.wait = 0
-	at := &place{who: &viewer{operator: true}, installation: enginetest.Installation, space: space}
-	if at.project, _, err = project.Load(t.Context(), space); err != nil {
+	router := handlers.NewRouter()
+	p.Register(router)
+	known, _, err := project.Load(t.Context(), w.Space("acme/web"))
+	if err != nil {
 		t.Fatal(err)
 	}
-	v, err := p.commands(t.Context(), at, theCluster, "")
-	if err != nil || v == nil || len(v.Long) != 0 || len(v.Short) != 1 || v.Short[0].Name != "mute" {
-		t.Fatalf("offered %+v (%v)", v, err)
+	path := clusterPath(known, theCluster)
+	send := func(method, path string, form url.Values) *httptest.ResponseRecorder {
+		r := httptest.NewRequestWithContext(t.Context(), method, path, strings.NewReader(form.Encode()))
+		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		r.RemoteAddr, r.Host = "127.0.0.1:5000", "127.0.0.1:8080"
+		out := httptest.NewRecorder()
+		router.ServeHTTP(out, r)
+		return out
 	}
-	if _, err := p.give(t.Context(), at, theCluster, "mute", ""); err != nil {
-		t.Fatal(err)
+	page := send("GET", path, nil).Body.String()
+	if !strings.Contains(page, ">Mute: never file its issue</button>") || strings.Contains(page, `value="fix"`) || strings.Contains(page, `value="undo"`) {
+		t.Errorf("the page offers something else:\n%s", page)
+	}
+	if out := send("POST", path+"/commands", press("mute")); out.Code != http.StatusSeeOther {
+		t.Fatalf("mute: %d %s", out.Code, out.Body)
 	}
 	w.Settle()
-	if v, err = p.commands(t.Context(), at, theCluster, ""); err != nil || len(v.Orders) != 1 || v.Orders[0].By != "you" || !strings.Contains(string(v.Orders[0].Answer), "no issue is filed") {
-		t.Errorf("answered %+v (%v)", v, err)
+	page = send("GET", path+"?done=answered", nil).Body.String()
+	for _, want := range []string{"by you, just now", "no issue is filed until", ">Unmute: let its issue be filed</button>", ">Undo the muting</button>", "It was carried out"} {
+		if !strings.Contains(page, want) {
+			t.Errorf("the page lacks %q:\n%s", want, page)
+		}
+	}
+	for _, f := range aliveOnPage(t, strings.NewReader(page)) {
+		t.Errorf("the page holds %s", f)
 	}
 }
 
