@@ -14,7 +14,7 @@ func spark(what string, counts []int) template.HTML {
 	most := max(1, slices.Max(append([]int{0}, counts...)))
 	sum := 0
 	var b strings.Builder
-	fmt.Fprintf(&b, `<rect x="0" y="%d" width="%d" height="1"/>`, height-1, len(counts)*step-step+width)
+	fmt.Fprintf(&b, `<rect x="0" y="%d" width="%d" height="2"/>`, height-2, len(counts)*step-step+width)
 	for i, n := range counts {
 		if sum += n; n > 0 {
 			h := 3 + (height-3)*n/most
