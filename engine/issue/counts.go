@@ -7,9 +7,7 @@ type Counts struct {
 	Problems int
 	Reports  int // that count, in all of them
 	Groups   map[Group]int
-	// By day (UTC), oldest first, the last is today: problems that were opened, and
-	// reports that were known to be seen on the day, a lower bound as in Trend.
-	Opened, Seen Trend
+	Opened   Trend // problems that were opened, by day (UTC), oldest first, the last is today
 }
 
 // Count counts the lines. What is back is counted as such and as open.
@@ -24,9 +22,6 @@ func (c *Catalogue) Count(now time.Time) Counts {
 			n.Groups[Open]++
 		}
 		n.Opened.add(0, l.Made, now, 1)
-		for i, seen := range l.Trend.Until(l.Last, now) {
-			n.Seen[i] += seen
-		}
 	}
 	return n
 }

@@ -130,7 +130,7 @@ func TestAPIOfClusters(t *testing.T) {
 	h := pages(t, w, Config{Preview: true})
 	var one apiProject
 	answered(t, get(t.Context(), h, "GET", "/api/v1"+home), &one)
-	if one.Repository != "acme/web" || one.Installation != enginetest.Installation || one.Problems != 2 || one.Reports != 3 || one.States["preview"] != 1 || one.States["held"] != 1 || len(one.Seen) != 14 {
+	if one.Repository != "acme/web" || one.Installation != enginetest.Installation || one.Problems != 2 || one.Reports != 3 || one.States["preview"] != 1 || one.States["held"] != 1 || len(one.Arrived) != 14 || len(one.Opened) != 14 {
 		t.Errorf("%+v", one)
 	}
 	var list struct {

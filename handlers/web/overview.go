@@ -221,8 +221,8 @@ type apiProject struct {
 	States       map[string]int `json:"states"` // problems, by group
 	Reports      int            `json:"reports"`
 	Waiting      int            `json:"waiting"` // reports that are not grouped yet, at most 50
-	Opened       []int          `json:"opened"`  // problems, by day (UTC), oldest first, the last is today
-	Seen         []int          `json:"seen"`    // reports, the same
+	Arrived      []int          `json:"arrived"` // reports taken in, by day (UTC), oldest first, the last is today
+	Opened       []int          `json:"opened"`  // problems, the same
 	Needs        []apiNeed      `json:"needs"`   // what needs a person
 }
 
@@ -236,7 +236,7 @@ func (s *summary) api(at *place) apiProject {
 	a := apiProject{
 		ID: at.project.ID, Installation: at.installation, Repository: s.Name, Mode: s.Mode, Notice: s.Notice,
 		Problems: s.Counts.Problems, States: make(map[string]int), Reports: s.Counts.Reports, Waiting: len(s.Waiting),
-		Opened: s.Counts.Opened[:], Seen: s.Counts.Seen[:], Needs: []apiNeed{},
+		Arrived: s.Arrived, Opened: s.Counts.Opened[:], Needs: []apiNeed{},
 	}
 	for g, n := range s.Counts.Groups {
 		a.States[string(g)] = n

@@ -15,6 +15,7 @@ import (
 	"github.com/soulcaster/soulcaster/engine/source"
 	"github.com/soulcaster/soulcaster/engine/storage"
 	"github.com/soulcaster/soulcaster/engine/storage/bolt"
+	"github.com/soulcaster/soulcaster/engine/traffic"
 )
 
 func world(t *testing.T) *enginetest.World {
@@ -69,9 +70,15 @@ func TestOverviewShowsWhereEverythingIs(t *testing.T) {
 	w.Take("reports", w.Report("reports", `{"title": "It just came in"}`)...)
 	w.Take("nowhere", w.Report("nowhere", `{"title": "Nobody knows where"}`)...)
 	home := pathOf(t, w, "acme/web")
+	arrived := traffic.New(w.DB, w.Now)
+	arrived.Project(w.Space("acme/web").Name(), traffic.Counts{Accepted: 2, Duplicates: 3, Rejected: 9})
+	if err := arrived.Flush(t.Context()); err != nil {
+		t.Fatal(err)
+	}
 	contains(t, get(t.Context(), h, "GET", "/").Body.String(),
+		`aria-label="Reports taken in, last 14 days: 5, at most 5 a day"`,
 		`<a href="`+home+`">acme/web</a>`, "preview", "<strong>2</strong> reports, 1 waiting to be grouped", "<strong>1</strong> problem",
-		`<a href="`+home+`?state=preview">1 would be filed</a>`, `aria-label="Problems that were found in the last 14 days: 1, at most 1 a day"`,
+		`<a href="`+home+`?state=preview">1 would be filed</a>`, `aria-label="Problems that were found, last 14 days: 1, at most 1 a day"`,
 		`href="`+home+`/clusters/000001">The CSV export of invoices fails</a>`, "cohesion ",
 		"1 report is held: no route names a repository", "Held: no repository is named for these", "Nobody knows where", "its source names no repository",
 	)

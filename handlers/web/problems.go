@@ -26,7 +26,6 @@ type problemsView struct {
 	Page, Pages  int
 	Before, Next string // addresses of pages, "" where there is none
 	Asked        bool   // something was looked for
-	Runs         []runLine
 }
 
 // choice is an option of a form.
@@ -128,10 +127,6 @@ func (p *Pages) problems(w http.ResponseWriter, r *http.Request, at *place) {
 	}
 	for _, o := range issue.Sorts() {
 		v.Sorts = append(v.Sorts, choice{string(o), sortNames[o], o == query.Sort})
-	}
-	if v.Runs, err = p.runs(r.Context(), at.space); err != nil {
-		p.fail(w, r, err)
-		return
 	}
 	p.write(w, r, http.StatusOK, p.problemsPage, v)
 }

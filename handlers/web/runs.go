@@ -24,7 +24,6 @@ import (
 // How much of runs a page shows.
 const (
 	perRuns   = 25       // of a project
-	fewRuns   = 10       // beside other things
 	logBytes  = 64 << 10 // of a run's log, the last
 	diffBytes = 64 << 10
 )
@@ -240,12 +239,6 @@ func (p *Pages) allRuns(w http.ResponseWriter, r *http.Request, at *place) {
 		v.Older = v.Here + "?" + url.Values{"before": {next}}.Encode()
 	}
 	p.write(w, r, http.StatusOK, p.runsPage, v)
-}
-
-// runs lists the newest runs of a project.
-func (p *Pages) runs(ctx context.Context, space storage.Space) ([]runLine, error) {
-	lines, _, err := p.runLines(ctx, space, "")
-	return lines[:min(len(lines), fewRuns)], err
 }
 
 // runLines lists runs of a project, newest first, and says where the next page begins.

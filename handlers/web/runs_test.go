@@ -60,15 +60,15 @@ func TestPageOfARun(t *testing.T) {
 	w.Take("reports", w.Report("reports", `{"title": "x"}`)...)
 	r := proposed(t, w, "All of it.")
 	h := pages(t, w, Config{Preview: true})
-	home := get(t.Context(), h, "GET", pathOf(t, w, "acme/web")).Body.String()
+	home := get(t.Context(), h, "GET", pathOf(t, w, "acme/web")+"/runs").Body.String()
 	path := RunPath(w.Space("acme/web").Name(), r.ID)
-	if !strings.Contains(home, `href="`+path+`"`) || !strings.Contains(home, "#7 · run r1abc") {
-		t.Errorf("the project's page does not lead to the run:\n%s", home)
+	if !strings.Contains(home, `href="`+path+`"`) || !strings.Contains(home, "#7") {
+		t.Errorf("the list of runs does not lead to the run:\n%s", home)
 	}
 	out := get(t.Context(), h, "GET", path)
 	page := out.Body.String()
 	if !strings.Contains(home, "https://github.example/acme/web/pull/9") {
-		t.Error("the project's page does not lead to the pull request")
+		t.Error("the list of runs does not lead to the pull request")
 	}
 	for _, want := range []string{"#7 · run r1abc", "acme/web", "proposed", "The pull request that would be opened", "<code>src/All of it.</code> (new)",
 		`<span class="add">&#43;All of it.</span>`, "<pre class=\"diff\" tabindex=\"0\">All of it.</pre>", "The evidence that the agent gets"} {

@@ -21,7 +21,7 @@ func spark(what string, counts []int) template.HTML {
 			fmt.Fprintf(&b, `<rect x="%d" y="%d" width="%d" height="%d"/>`, i*step, height-h, width, h)
 		}
 	}
-	label := fmt.Sprintf("%s in the last %d days: %d, at most %d a day", what, len(counts), sum, slices.Max(append([]int{0}, counts...)))
+	label := fmt.Sprintf("%s, last %d days: %d, at most %d a day", what, len(counts), sum, slices.Max(append([]int{0}, counts...)))
 	return template.HTML(fmt.Sprintf(`<svg class="spark" role="img" aria-label="%s" viewBox="0 0 %d %d" width="%d" height="%d">%s</svg>`,
 		template.HTMLEscapeString(label), len(counts)*step, height, len(counts)*step, height, b.String()))
 }

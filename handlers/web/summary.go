@@ -13,6 +13,7 @@ import (
 	"github.com/soulcaster/soulcaster/engine/issue"
 	"github.com/soulcaster/soulcaster/engine/policy"
 	"github.com/soulcaster/soulcaster/engine/storage"
+	"github.com/soulcaster/soulcaster/engine/traffic"
 	"github.com/soulcaster/soulcaster/engine/work"
 )
 
@@ -28,6 +29,7 @@ const (
 // summary is what a project's feedback became, and what of it needs a person.
 type summary struct {
 	Name, Href, Mode, Notice string
+	Arrived                  []int // reports taken in, by day (UTC), oldest first, the last is today
 	Counts                   issue.Counts
 	Cut                      bool // there are more problems than are counted
 	Waiting                  []string
@@ -78,6 +80,13 @@ func (p *Pages) summarise(ctx context.Context, at *place) (*summary, error) {
 	s.Counts, s.Cut = s.all.Count(p.now()), s.all.Cut
 	if s.Waiting, s.MoreWaiting, err = waiting(ctx, at.space); err != nil {
 		return nil, err
+	}
+	came, err := traffic.OfProject(ctx, at.space)
+	if err != nil {
+		return nil, err
+	}
+	for _, day := range came.LastDays(p.now(), len(s.Counts.Opened)) {
+		s.Arrived = append(s.Arrived, int(day.Spoke()))
 	}
 	return s, p.needs(ctx, at, s)
 }
