@@ -163,7 +163,7 @@ func (r *reader) source(at string, n ast.Node) (s source.Source) {
 		"id": func(n ast.Node) {
 			s.ID = r.text(n, at+".id")
 			switch first, taken := r.ids[s.ID]; {
-			case !sourceID.MatchString(s.ID):
+			case !sourceID.MatchString(s.ID), s.ID == "new": // that is an address of the pages
 				r.wrong(n, "%s.id: want 1 to 63 of a-z, 0-9 and -, not - first", at)
 			case givenOut(s.ID):
 				r.wrong(n, "%s.id: ids that end like this are given to sources that are connected on the pages", at)

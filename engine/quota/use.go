@@ -43,8 +43,13 @@ func (u Use) level() int {
 	return 100
 }
 
-// amounts are how much is used, and of how much, for people.
-func (u Use) amounts() string { return u.show(u.Used) + " of " + u.show(u.Limit) }
+// Amounts are how much is used, and of how much, for people.
+func (u Use) Amounts() string {
+	if u.Limit == 0 {
+		return u.show(u.Used) + ", without a limit"
+	}
+	return u.show(u.Used) + " of " + u.show(u.Limit)
+}
 
 func (u Use) show(n int64) string {
 	switch u.Unit {
@@ -69,9 +74,9 @@ func grouped(n int64) string {
 func (u Use) Say(soon, full string) Use {
 	switch u.level() {
 	case 80:
-		u.Message = u.amounts() + " " + soon
+		u.Message = u.Amounts() + " " + soon
 	case 100:
-		u.Message = u.amounts() + " " + full
+		u.Message = u.Amounts() + " " + full
 	}
 	return u
 }

@@ -46,6 +46,13 @@ var done = map[string]string{
 	"revoked": "The key opens nothing any more.",
 	"retry":   "It is tried again.",
 
+	"connected": "The source is connected. What is next stands below.",
+	"saved":     "It is saved.",
+	"secret":    "The secret is kept, sealed. What is signed with it is taken in from now on.",
+	"ended":     "The secret is good for nothing any more.",
+	"removed":   "The source is removed. What it brought to a repository stays there.",
+	"routed":    "The route is set: what was held of it is let in within moments.",
+
 	"ordered":  "It was ordered. What comes of it is shown here.",
 	"answered": "It was carried out: the answer is below.",
 }
@@ -66,6 +73,7 @@ var (
 		{"Settings", "/settings", needs.see},
 	}
 	installationTabs = []section{
+		{"Sources", "", needs.see},
 		{"Keys", "/keys", needs.configure},
 		{"Work", "/work", needs.see},
 		{"Audit", "/audit", needs.see},
@@ -76,9 +84,9 @@ var (
 // links from there to the page.
 func (p *Pages) inside(r *http.Request, at *place, here string, below ...link) frame {
 	f := p.frame(r, at.who)
-	f.Trail = []link{{"Overview", "/"}, {at.account(), installationPath(at.installation)}}
+	f.Trail = []link{{"Overview", "/"}, {at.Account(), installationPath(at.installation)}}
 	base, tabs := installationPath(at.installation), installationTabs
-	f.TabsOf = at.account()
+	f.TabsOf = at.Account()
 	if at.space != nil {
 		base, tabs, f.TabsOf = projectPath(at.project), projectTabs, at.project.Repo.String()
 		f.Trail = append(f.Trail, link{f.TabsOf, base})

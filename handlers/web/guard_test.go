@@ -20,7 +20,7 @@ const token = "operators-token-0123456789"
 // pages returns a world's pages behind what stands before every handler.
 func pages(t testing.TB, w *enginetest.World, cfg Config) http.Handler {
 	t.Helper()
-	cfg.Drafts = w.Keeper
+	cfg.Drafts, cfg.Sources = w.Keeper, w.Store
 	p, err := New(cfg, w.Projects, w.Actions, w.Now)
 	if err != nil {
 		t.Fatal(err)

@@ -14,6 +14,7 @@ type installedView struct {
 	Account      string
 	Installation int64
 	Repositories int
+	Sources      string // the page of its sources, "" if whoever looks may not connect one
 }
 
 // installed serves what is next after an installation. The number in the address is
@@ -32,6 +33,10 @@ func (p *Pages) installed(w http.ResponseWriter, r *http.Request) {
 			p.notice(w, r, http.StatusNotFound, "GitHub does not say that you may see this installation. If somebody has to approve it first, you will see it after that.")
 			return
 		}
-		p.write(w, r, http.StatusOK, p.installedPage, installedView{p.frame(r, who), reach.Account, id, len(reach.Repositories)})
+		v := installedView{frame: p.frame(r, who), Account: reach.Account, Installation: id, Repositories: len(reach.Repositories)}
+		if p.cfg.Sources != nil && who.administers(id) {
+			v.Sources = installationPath(id)
+		}
+		p.write(w, r, http.StatusOK, p.installedPage, v)
 	})(w, r)
 }

@@ -26,6 +26,7 @@ type overviewView struct {
 	Needs    []need
 	Projects []overviewProject
 	Held     []heldView
+	Homes    []link // installations that the viewer sees as a whole
 	Next     string // the next page, "" if there is none
 }
 
@@ -50,7 +51,10 @@ func (p *Pages) overview(w http.ResponseWriter, r *http.Request, who *viewer) {
 	v := &overviewView{frame: p.frame(r, who)}
 	page := pageOf(r)
 	places, more, err := p.places(r.Context(), who, page, func(at *place) error {
-		return p.held(r.Context(), at, v)
+		if err := p.held(r.Context(), at, v); err != nil {
+			return err
+		}
+		return p.quiet(r, at, v)
 	})
 	if err != nil {
 		p.broken(w, r, err)
@@ -189,7 +193,7 @@ const perHeld = 5
 
 // held adds what an installation holds.
 func (p *Pages) held(ctx context.Context, at *place, v *overviewView) error {
-	h := heldView{Account: at.account(), Href: installationPath(at.installation)}
+	h := heldView{Account: at.Account(), Href: installationPath(at.installation)}
 	n := 0
 	err := intake.EachHeld(ctx, at.home, perList+1, func(held intake.Held) {
 		n++
@@ -205,8 +209,26 @@ func (p *Pages) held(ctx context.Context, at *place, v *overviewView) error {
 	if n > perList {
 		many = fmt.Sprintf("more than %d reports are", perList)
 	}
-	v.Needs = append(v.Needs, need{Kind: "held", Of: h.Account, Text: many + " held: no route names a repository", Href: "/#held"})
+	v.Needs = append(v.Needs, need{Kind: "held", Of: h.Account, Text: many + " held: no route names a repository", Href: h.Href + "#held"})
 	v.Held = append(v.Held, h)
+	return err
+}
+
+// quiet adds the installation, and what of its sources fell silent.
+func (p *Pages) quiet(r *http.Request, at *place, v *overviewView) error {
+	if p.cfg.Sources == nil {
+		return nil
+	}
+	v.Homes = append(v.Homes, link{at.Account(), installationPath(at.installation)})
+	list, err := p.sourcesOf(r, at)
+	if absent(err) {
+		return nil
+	}
+	for _, t := range list {
+		if t.State == silent {
+			v.Needs = append(v.Needs, need{Kind: "silent", Of: at.Account(), Text: t.Name + " used to speak, and fell silent", Href: sourcePath(at, t.ID)})
+		}
+	}
 	return err
 }
 

@@ -23,6 +23,10 @@ type place struct {
 	state        project.InstallationState // what is remembered of it
 	project      project.Project           // zero unless the request is about a project
 	space        storage.Space             // of the project
+
+	// narrow says whether who asks may see what is meant of the place, where not all who
+	// see the place may; nil if they may. A stream asks it again and again.
+	narrow func(ctx context.Context, now *place) (bool, error)
 }
 
 // may reports whether who asks may do as much here as a permission says: in the project
@@ -145,8 +149,8 @@ func projectPath(p project.Project) string {
 	return "/projects/" + strings.TrimPrefix(project.Space(p.Installation, p.ID), "p/")
 }
 
-// account is what an installation is called.
-func (at *place) account() string {
+// Account is what an installation is called.
+func (at *place) Account() string {
 	return cmp.Or(at.state.Account, at.who.reach[at.installation].Account, "installation "+strconv.FormatInt(at.installation, 10))
 }
 

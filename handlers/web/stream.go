@@ -160,7 +160,13 @@ func (p *Pages) still(ctx context.Context, r *http.Request, at *place, need gith
 	if absent(err) {
 		return false, nil
 	}
-	return err == nil && now.may(need), err
+	if err != nil || !now.may(need) {
+		return false, err
+	}
+	if at.narrow != nil {
+		return at.narrow(ctx, now)
+	}
+	return true, nil
 }
 
 // sender writes events.

@@ -16,6 +16,8 @@ import (
 	"github.com/soulcaster/soulcaster/engine/github"
 	"github.com/soulcaster/soulcaster/engine/issue"
 	"github.com/soulcaster/soulcaster/engine/project"
+	"github.com/soulcaster/soulcaster/engine/quota"
+	"github.com/soulcaster/soulcaster/engine/source"
 	"github.com/soulcaster/soulcaster/engine/storage"
 	"github.com/soulcaster/soulcaster/handlers"
 )
@@ -33,9 +35,11 @@ type Config struct {
 	// Permission asks GitHub what somebody may do in a repository; nil: no program can
 	// bring a key.
 	Permission func(ctx context.Context, at github.At, login string) (github.Permission, error)
-	Wake       func(spaces ...string) // is told of spaces that have work due
-	Commands   Commands               // nil: nobody can give any
-	Drafts     Drafts                 // nil: nobody is told what an issue would say
+	Wake       func(spaces ...string)                                             // is told of spaces that have work due
+	Commands   Commands                                                           // nil: nobody can give any
+	Drafts     Drafts                                                             // nil: nobody is told what an issue would say
+	Sources    *source.Store                                                      // nil: there are no pages of sources
+	Quotas     func(ctx context.Context, installation int64) ([]quota.Use, error) // nil: nobody is told of them
 }
 
 // Pages serves the pages.
@@ -55,6 +59,7 @@ type Pages struct {
 	drafting   chan struct{} // a word for each draft that is worked out of a big cluster
 
 	overviewPage, problemsPage, clusterPage               *template.Template
+	sourcesPage, sourcePage, newSourcePage                *template.Template
 	runPage, loginPage, noticePage, installedPage         *template.Template
 	settingsPage, auditPage, workPage, keysPage, runsPage *template.Template
 }
@@ -69,6 +74,7 @@ func New(cfg Config, projects *project.Registry, actions *action.Log, now func()
 	}
 	for name, to := range map[string]**template.Template{
 		"overview.html": &p.overviewPage, "problems.html": &p.problemsPage, "cluster.html": &p.clusterPage,
+		"sources.html": &p.sourcesPage, "source.html": &p.sourcePage, "source-new.html": &p.newSourcePage,
 		"run.html": &p.runPage, "login.html": &p.loginPage, "notice.html": &p.noticePage, "installed.html": &p.installedPage,
 		"settings.html": &p.settingsPage, "audit.html": &p.auditPage, "work.html": &p.workPage, "keys.html": &p.keysPage, "runs.html": &p.runsPage,
 	} {
@@ -103,6 +109,9 @@ func (p *Pages) Register(r *handlers.Router) {
 		in.page(api+base+"/audit", at(needs.see, p.tellAudit))
 		in.page(api+base+"/work", at(needs.see, p.tellWork))
 		in.form(api+base+"/work/retry", at(needs.command, p.retryTold))
+	}
+	if p.cfg.Sources != nil {
+		p.registerSources(in, installation)
 	}
 	in.page(installation+"/keys", p.inInstallation(needs.configure, p.keys))
 	in.form(installation+"/keys/make", p.inInstallation(needs.configure, p.makeKey))

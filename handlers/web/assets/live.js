@@ -7,10 +7,12 @@
   const pause = 300; // milliseconds between two looks, at least
   let source, timer, asked = 0;
 
+  const begun = new WeakSet(); // forms that somebody has written in
+
   // keep leaves alone what whoever looks has opened, closed or is writing.
   const keep = {
     beforeAttributeUpdated: (name, node) => !(name === "open" && node.nodeName === "DETAILS"),
-    beforeNodeMorphed: (node) => node !== document.activeElement || !/^(INPUT|TEXTAREA|SELECT)$/.test(node.nodeName),
+    beforeNodeMorphed: (node) => !begun.has(node) && (node !== document.activeElement || !/^(INPUT|TEXTAREA|SELECT)$/.test(node.nodeName)),
   };
 
   async function fetchPage(address) {
@@ -51,7 +53,8 @@
   });
   document.addEventListener("input", (event) => {
     const form = event.target.form;
-    if (!form || !form.hasAttribute("data-live-form")) return;
+    if (!form) return;
+    if (!form.hasAttribute("data-live-form")) return begun.add(form);
     const address = new URL(form.action);
     address.search = new URLSearchParams(new FormData(form));
     history.replaceState(null, "", address);
