@@ -79,6 +79,14 @@ var bodies = map[string]string{
 	"POST /api/v1/installations/{installation}/work/retry":      `{"key": "{job}"}`,
 	"POST /installations/{installation}/keys/revoke":            "id={key}",
 
+	"POST /installations/{installation}/held/route":                          "source={source}&project=x&repository=acme/web",
+	"POST /installations/{installation}/sources/{source}/secrets":            "overlap=24h",
+	"POST /api/v1/installations/{installation}/sources/{source}/secrets":     `{"overlap": "24h"}`,
+	"POST /installations/{installation}/sources/{source}/settings":           "name=x",
+	"POST /installations/{installation}/sources/{source}/secrets/end":        "id={secret}",
+	"POST /api/v1/installations/{installation}/sources/{source}":             `{"name": "x"}`,
+	"POST /api/v1/installations/{installation}/sources/{source}/secrets/end": `{"id": "{ended}"}`,
+
 	"POST /projects/{installation}/{project}/clusters/{cluster}/commands":        "command=mute",
 	"POST /api/v1/projects/{installation}/{project}/clusters/{cluster}/commands": `{"command": "unmute"}`,
 }
@@ -396,6 +404,19 @@ func (p *passer) fill(organization string, reports int, ids map[string]string) {
 		t.Fatalf("no key was made: %s", page)
 	}
 	ids["{key}"] = found[1]
+	_, page = p.asks("POST", put("/installations/{installation}/sources", ids), "kind=feedback&name=of-"+organization)
+	made := regexp.MustCompile(`/sources/(feedback-[0-9]+-[a-z0-9]{10})"`).FindStringSubmatch(page)
+	if made == nil {
+		t.Fatalf("no source was connected: %s", page)
+	}
+	ids["{source}"] = made[1]
+	p.asks("POST", put("/installations/{installation}/sources/{source}/secrets", ids), "overlap=24h")
+	_, page = p.asks("GET", put("/installations/{installation}/sources/{source}", ids), "")
+	secrets := regexp.MustCompile(`name="id" value="([a-z0-9]+)"`).FindAllStringSubmatch(page, -1)
+	if len(secrets) != 2 {
+		t.Fatalf("no secrets are listed: %s", page)
+	}
+	ids["{secret}"], ids["{ended}"] = secrets[0][1], secrets[1][1]
 }
 
 func within(t *testing.T, what string, is func() bool) {
