@@ -168,14 +168,15 @@ func assemble(ctx context.Context, cfg *config.Config, db storage.DB, bell stora
 
 	// Feedback comes in, …
 	taker := intake.New(projects, issue.Standings{}, made.traffic, queue.Wake, now)
-	queue.Handle(intake.HeldWork, intake.Release(projects, sources, queue.Wake, now))
+	tenants := tenantWork{queue, projects, now}
+	tenants.Handle(intake.HeldWork, intake.Release(projects, sources, queue.Wake, now))
 	// … is put into clusters, …
 	assigner := cluster.NewAssigner(embedder, sameProblem, strictness(projects), queue.Wake, now)
 	assigner.Bound(meter.Room)
-	queue.Handle(intake.AssignWork, quota.Charged(assigner.Handle))
+	tenants.Handle(intake.AssignWork, assigner.Handle)
 	// … and each cluster has an issue, …
 	keeper := issue.NewKeeper(issueHost(host), isChatter, projects, sources, actions, mac, queue.Wake, now)
-	keeper.Register(charged{queue})
+	keeper.Register(tenants)
 
 	// What is remembered of GitHub is kept in line with it.
 	var repositories upkeep.Repositories
@@ -183,10 +184,10 @@ func assemble(ctx context.Context, cfg *config.Config, db storage.DB, bell stora
 	if host != nil {
 		repositories, installed = host, host
 	}
-	queue.Handle(upkeep.RepositoryWork, upkeep.Repository(repositories, projects, actions, queue.Wake, now))
+	tenants.Handle(upkeep.RepositoryWork, upkeep.Repository(repositories, projects, actions, queue.Wake, now))
 	queue.Handle(upkeep.InstallationWork, upkeep.Installation(installed, app, projects, sources, actions, queue.Wake, now))
-	queue.Handle(upkeep.RestateWork, upkeep.Restate(projects, queue.Wake))
-	queue.Handle(upkeep.EraseWork, upkeep.Erase(projects))
+	tenants.Handle(upkeep.RestateWork, upkeep.Restate(projects, queue.Wake))
+	queue.Handle(upkeep.EraseWork, upkeep.Erase(projects, app, now))
 
 	mux := handlers.NewRouter()
 	ingest.New(sources, meter.Door(taker), made.traffic, func(installation int64, author string) string {
@@ -239,7 +240,7 @@ func assemble(ctx context.Context, cfg *config.Config, db storage.DB, bell stora
 	}
 	// … and all of which people talk to, in comments and on pages.
 	worker := command.NewWorker(commandHost(host), commandRuns(made.runs), projects, actions, mac, queue.Wake, now)
-	queue.Handle("command", worker.Handle)
+	tenants.Handle("command", worker.Handle)
 	pages, err := web.New(web.Config{
 		Sources: sources, Quotas: meter.Of,
 		Preview: m.preview, Demo: m.sample != nil, PublicURL: cmp.Or(cfg.PublicURL, m.address), AdminToken: cfg.AdminToken.Reveal(), SignIn: people, Permission: permission, Wake: queue.Wake, Commands: worker, Drafts: keeper,

@@ -11,7 +11,6 @@ import (
 	"github.com/soulcaster/soulcaster/engine/fix/model"
 	"github.com/soulcaster/soulcaster/engine/quota"
 	"github.com/soulcaster/soulcaster/engine/storage"
-	"github.com/soulcaster/soulcaster/engine/work"
 )
 
 // quotas are what installations may use.
@@ -33,11 +32,6 @@ func runsUsed(cfg *config.Config, app storage.Space, can bool, now func() time.T
 		return fix.Used(ctx, app, installation, all.Of(installation), now())
 	}
 }
-
-// charged names handlers to a queue whose work is counted for its installation.
-type charged struct{ *work.Queue }
-
-func (c charged) Handle(kind string, h work.Handler) { c.Queue.Handle(kind, quota.Charged(h)) }
 
 // cost is told what Gemini used, and tells what that cost where the price is known.
 func cost(spent func(ctx context.Context, micros int64)) func(context.Context, gemini.Usage) {

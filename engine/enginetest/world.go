@@ -131,8 +131,9 @@ func (w *World) open() {
 	mac := func(space, text string) string { return fmt.Sprintf("%x", space+text) }
 
 	w.handlers = make(map[string]work.Handler)
-	w.Handle(intake.HeldWork, intake.Release(w.Projects, w.Store, wake, w.Now))
-	w.Handle(intake.AssignWork, cluster.NewAssigner(w.Embedder, nil, w.strictness, wake, w.Now).Handle)
+	tenants := tenants{w}
+	tenants.Handle(intake.HeldWork, intake.Release(w.Projects, w.Store, wake, w.Now))
+	tenants.Handle(intake.AssignWork, cluster.NewAssigner(w.Embedder, nil, w.strictness, wake, w.Now).Handle)
 	if w.Begin != nil {
 		w.Begin()
 	}
@@ -144,13 +145,13 @@ func (w *World) open() {
 		host, people, repositories, installations = w.GitHub, w.GitHub, w.GitHub, w.GitHub
 	}
 	w.Commands = command.NewWorker(people, w.Runs, w.Projects, w.Actions, mac, wake, w.Now)
-	w.Handle("command", w.Commands.Handle)
+	tenants.Handle("command", w.Commands.Handle)
 	w.Keeper = issue.NewKeeper(host, w.Judge, w.Projects, w.Store, w.Actions, mac, wake, w.Now)
-	w.Keeper.Register(w)
-	w.Handle(upkeep.RepositoryWork, upkeep.Repository(repositories, w.Projects, w.Actions, wake, w.Now))
+	w.Keeper.Register(tenants)
+	tenants.Handle(upkeep.RepositoryWork, upkeep.Repository(repositories, w.Projects, w.Actions, wake, w.Now))
 	w.Handle(upkeep.InstallationWork, upkeep.Installation(installations, app, w.Projects, w.Store, w.Actions, wake, w.Now))
-	w.Handle(upkeep.RestateWork, upkeep.Restate(w.Projects, wake))
-	w.Handle(upkeep.EraseWork, upkeep.Erase(w.Projects))
+	tenants.Handle(upkeep.RestateWork, upkeep.Restate(w.Projects, wake))
+	w.Handle(upkeep.EraseWork, upkeep.Erase(w.Projects, app, w.Now))
 }
 
 func wake(...string) {}
@@ -176,6 +177,13 @@ func (w *World) strictness(ctx context.Context, space storage.Space) (cluster.St
 
 // Handle names a handler.
 func (w *World) Handle(kind string, h work.Handler) { w.handlers[kind] = h }
+
+// tenants names handlers whose work waits while the installation is suspended.
+type tenants struct{ w *World }
+
+func (t tenants) Handle(kind string, h work.Handler) {
+	t.w.Handle(kind, upkeep.Unsuspended(t.w.Projects, t.w.Now, h))
+}
 
 // Space returns the space of a repository's project.
 func (w *World) Space(repository string) storage.Space {

@@ -138,7 +138,7 @@ func (a *Admission) leave(ctx context.Context, t Ticket, cost int64) error {
 	b.RequireEntry(entry)
 	if s != nil && s.Round <= t.Round {
 		b.Delete(entry.Key)
-		if err := a.charge(ctx, &b, s.Installation, cost-s.Micros); err != nil {
+		if err := a.charge(ctx, &b, cost-s.Micros, project.InstallationSpace(s.Installation)); err != nil {
 			return err
 		}
 	}
@@ -150,12 +150,17 @@ func (a *Admission) leave(ctx context.Context, t Ticket, cost int64) error {
 	return nil
 }
 
-// charge adds to the batch what the months of an installation and of all have cost.
-func (a *Admission) charge(ctx context.Context, b *storage.Batch, installation, micros int64) error {
+// charge adds to the batch what the months of all, and of whose spaces are named, have
+// cost.
+func (a *Admission) charge(ctx context.Context, b *storage.Batch, micros int64, whose ...string) error {
 	if micros <= 0 {
 		return nil
 	}
-	months, err := tallies(ctx, a.app, monthKey(project.InstallationSpace(installation), a.now()), monthKey(everybody, a.now()))
+	keys := []string{monthKey(everybody, a.now())}
+	for _, name := range whose {
+		keys = append(keys, monthKey(name, a.now()))
+	}
+	months, err := tallies(ctx, a.app, keys...)
 	if err != nil {
 		return err
 	}

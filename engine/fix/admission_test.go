@@ -292,9 +292,29 @@ func TestUninstall(t *testing.T) {
 	if _, err := run.Where(t.Context(), w.app(), ours.ID); err == nil {
 		t.Error("it is still known where the run was")
 	}
-	// What the two that began have cost went with them.
-	if c, err := fix.Spent(t.Context(), w.app(), 202, w.Time); err != nil || c.Micros != 4_000_000 {
+	// What the two that began have cost went with them: what was set aside counts, for all.
+	var c fix.Count
+	entries, err := w.app().Get(t.Context(), "run-count/app/"+w.Time.Format("2006-01"))
+	if err == nil {
+		err = storage.GetJSON(entries[0], &c)
+	}
+	if err != nil || c.Micros != 4_000_000 {
 		t.Errorf("counted as spent %+v (%v), want what was set aside", c, err)
+	}
+	// Once it is erased, the app's space says nothing of it any more.
+	for range 2 {
+		if _, err := fix.Erase(t.Context(), w.app(), 202); err != nil {
+			t.Fatal(err)
+		}
+	}
+	all, err := w.app().Scan(t.Context(), "", "", 1000)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range all {
+		if said := e.Key + " " + string(e.Value); strings.Contains(said, "/202/") || strings.Contains(said, ":202,") {
+			t.Errorf("left: %s %s", e.Key, e.Value)
+		}
 	}
 }
 

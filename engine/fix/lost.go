@@ -10,6 +10,7 @@ import (
 
 	"github.com/soulcaster/soulcaster/engine/fix/run"
 	"github.com/soulcaster/soulcaster/engine/fix/task"
+	"github.com/soulcaster/soulcaster/engine/project"
 	"github.com/soulcaster/soulcaster/engine/storage"
 	"github.com/soulcaster/soulcaster/engine/work"
 )
@@ -23,7 +24,7 @@ const (
 
 // lost stops the tasks of a run whose space was erased, and frees its place when
 // they have ended. What it cost went with the space: all that was set aside for it
-// counts as spent.
+// counts as spent, for all; of an installation that is gone nothing is counted.
 func (r *Runs) lost(ctx context.Context, s Slot, entry storage.Entry) error {
 	now := r.Now()
 	over := r.Launcher == nil
@@ -42,7 +43,13 @@ func (r *Runs) lost(ctx context.Context, s Slot, entry storage.Entry) error {
 	switch {
 	case over:
 		b.Delete(entry.Key)
-		if err := r.admission.charge(ctx, &b, s.Installation, s.Reserved); err != nil {
+		own := []string{project.InstallationSpace(s.Installation)}
+		if _, err := r.Projects.Space(ctx, s.Installation); errors.Is(err, storage.ErrNoSpace) {
+			own = nil
+		} else if err != nil {
+			return err
+		}
+		if err := r.admission.charge(ctx, &b, s.Reserved, own...); err != nil {
 			return err
 		}
 		run.Unindex(&b, s.Run)

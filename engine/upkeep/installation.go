@@ -10,6 +10,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/soulcaster/soulcaster/engine/action"
+	"github.com/soulcaster/soulcaster/engine/fix"
 	"github.com/soulcaster/soulcaster/engine/github"
 	"github.com/soulcaster/soulcaster/engine/project"
 	"github.com/soulcaster/soulcaster/engine/source"
@@ -101,15 +102,49 @@ const EraseWork = "erase"
 // installation's id to another one.
 func eraseWork(id int64) string { return fmt.Sprintf("%s/%d", EraseWork, id) }
 
-// Erase is the handler of that work.
-func Erase(projects *project.Registry) work.Handler {
+// eraseAgain is how long after something of an installation was erased it is looked
+// whether anything is there: longer than whatever was under way when it went can go on.
+const eraseAgain = 5 * time.Minute
+
+// Erase is the handler of that work. It erases until nothing is left: what was under way
+// meanwhile, in this process or another, may have left something behind.
+func Erase(projects *project.Registry, app storage.Space, now func() time.Time) work.Handler {
 	return func(ctx context.Context, it work.Item) (time.Time, error) {
 		id, err := strconv.ParseInt(it.Subject, 10, 64)
 		if err != nil {
 			return time.Time{}, work.Dead(fmt.Errorf("erase installation %q: %w", it.Subject, err))
 		}
-		return time.Time{}, projects.Uninstall(ctx, id)
+		there, err := stands(ctx, projects, id)
+		if err == nil {
+			err = projects.Uninstall(ctx, id)
+		}
+		if err != nil {
+			return time.Time{}, err
+		}
+		runs, err := fix.Erase(ctx, app, id)
+		if err != nil {
+			return time.Time{}, err
+		}
+		hints, err := work.Unhint(ctx, app, project.InstallationSpace(id), project.Space(id, ""))
+		if err != nil {
+			return time.Time{}, err
+		}
+		if there || runs || hints {
+			return now().Add(eraseAgain), nil
+		}
+		zerolog.Ctx(ctx).Info().Int64("installation", id).Msg("nothing is left of the installation")
+		return time.Time{}, nil
 	}
+}
+
+// stands reports whether anything is there of an installation.
+func stands(ctx context.Context, projects *project.Registry, id int64) (bool, error) {
+	_, err := projects.Space(ctx, id)
+	if !errors.Is(err, storage.ErrNoSpace) {
+		return err == nil, err
+	}
+	names, err := projects.Projects(ctx, id)
+	return len(names) > 0, err
 }
 
 // refreshProjects makes every project of the installation look at its

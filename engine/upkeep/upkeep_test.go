@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/soulcaster/soulcaster/engine/cluster"
 	"github.com/soulcaster/soulcaster/engine/enginetest"
 	"github.com/soulcaster/soulcaster/engine/issue"
 	"github.com/soulcaster/soulcaster/engine/policy"
@@ -125,6 +126,49 @@ func TestSuspendedWaitsAndGoesOn(t *testing.T) {
 	w.Settle()
 	if l := w.Line(repo, id); l.State != issue.Filed {
 		t.Errorf("after it was resumed: %+v", l)
+	}
+}
+
+// Once it is known that an installation is suspended, nothing of its work is done: what
+// comes is kept, and goes on when the suspension is lifted.
+func TestSuspendedStops(t *testing.T) {
+	w := world(t)
+	first := report(w, "api", "CSV export of orders times out")
+	w.Settle()
+	look := func() {
+		home, err := w.Projects.Space(t.Context(), enginetest.Installation)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var b storage.Batch
+		work.Add(&b, upkeep.InstallationWork)
+		if err := home.Apply(t.Context(), &b); err != nil {
+			t.Fatal(err)
+		}
+		w.Settle()
+	}
+	w.GitHub.Suspend(enginetest.Installation, true)
+	look()
+	writes := len(w.GitHub.Writes())
+	second := report(w, "api", "Dark mode flickers on the settings page")
+	report(w, "api", "CSV export of orders times out")
+	w.Settle()
+	if m, _, err := cluster.Memberships(t.Context(), w.Space(repo), second); err != nil || m[0] != nil {
+		t.Errorf("it was grouped: %+v, %v", m[0], err)
+	}
+	w.Pass(time.Hour)
+	w.Settle()
+	if got := w.GitHub.Writes()[writes:]; len(got) != 0 {
+		t.Errorf("written while suspended: %q", got)
+	}
+	w.GitHub.Suspend(enginetest.Installation, false)
+	look()
+	w.Pass(time.Hour)
+	w.Settle()
+	for _, id := range []string{first, second} {
+		if l := w.Line(repo, id); l.State != issue.Filed {
+			t.Errorf("after it was resumed: %+v", l)
+		}
 	}
 }
 

@@ -98,3 +98,25 @@ func (q *Queue) appError(what string, err error) error {
 	}
 	return fmt.Errorf("%s: %w", what, err)
 }
+
+// Unhint removes from the app's space what it says of a space that is gone and of those
+// whose names begin with below, and reports whether there was anything.
+func Unhint(ctx context.Context, app storage.Space, gone, below string) (there bool, err error) {
+	es, err := app.Get(ctx, hintPrefix+gone)
+	for err == nil {
+		var b storage.Batch
+		for _, e := range es {
+			if e.Exists() {
+				there = true
+				b.Delete(e.Key)
+			}
+		}
+		if err = app.Apply(ctx, &b); err == nil {
+			es, err = app.Scan(ctx, hintPrefix+below, "", hintPage)
+		}
+		if err == nil && len(es) == 0 {
+			return there, nil
+		}
+	}
+	return there, fmt.Errorf("remove hints: %w", err)
+}

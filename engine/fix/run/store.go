@@ -273,6 +273,32 @@ func Index(b *storage.Batch, id, space string) { b.Set(indexPrefix+id, []byte(sp
 // Unindex takes it out again.
 func Unindex(b *storage.Batch, id string) { b.Delete(indexPrefix + id) }
 
+// UnindexAll takes out of the app's space where all runs are that are in spaces whose
+// names begin with below, and reports whether there were any.
+func UnindexAll(ctx context.Context, app storage.Space, below string) (there bool, err error) {
+	for after := ""; ; {
+		entries, err := app.Scan(ctx, indexPrefix, after, storage.MaxOps)
+		if err != nil {
+			return there, fmt.Errorf("list where runs are: %w", err)
+		}
+		var b storage.Batch
+		for _, e := range entries {
+			if after = e.Key; strings.HasPrefix(string(e.Value), below) {
+				there = true
+				b.Delete(e.Key)
+			}
+		}
+		if len(b.Ops) > 0 {
+			if err := app.Apply(ctx, &b); err != nil {
+				return there, fmt.Errorf("forget where runs are: %w", err)
+			}
+		}
+		if len(entries) < storage.MaxOps {
+			return there, nil
+		}
+	}
+}
+
 // Where returns the name of the space that a run is in; ErrNone if it is in none.
 func Where(ctx context.Context, app storage.Space, id string) (string, error) {
 	if !isID(id) {
