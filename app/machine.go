@@ -90,14 +90,19 @@ func openStore(ctx context.Context, cfg *config.Config) (db storage.DB, bell sto
 
 // keyring opens the keys that hash authors and mark issues.
 func keyring(ctx context.Context, cfg *config.Config, app storage.Space) (*secret.Keyring, error) {
-	masters := cfg.SecretKeys
-	if len(masters) == 0 {
-		var err error
-		if masters, err = secret.LoadOrMake(cfg.Store.Path + ".key"); err != nil {
-			return nil, err
-		}
+	masters, err := masters(cfg)
+	if err != nil {
+		return nil, err
 	}
 	return secret.NewKeyring(ctx, app, masters)
+}
+
+// masters are the master keys, the current one first.
+func masters(cfg *config.Config) ([]secret.Key, error) {
+	if len(cfg.SecretKeys) > 0 {
+		return cfg.SecretKeys, nil
+	}
+	return secret.LoadOrMake(cfg.Store.Path + ".key")
 }
 
 // liveKey is set in the app's space of a store that was used live.

@@ -72,6 +72,8 @@ func commands() []subcommand {
 		{"demo", "demo [--port N]", "try it: a preview with sample feedback in a new temporary folder", demo},
 		{"cluster", "cluster [flags] FILE…", "group the reports of JSONL or CSV files (- is standard input)", clusterFiles},
 		{"doctor", "doctor", "check every setting and credential against the real services", doctor},
+		{"export", "export --installation ID [FILE]", "write all that an installation has, as JSON lines", exportTenant},
+		{"import", "import FILE", "read what export wrote into another store (- is standard input)", importTenant},
 		{"agent", "agent", "what runs in the coding agent's container; the app starts it", runAgent},
 		{"version", "version", "print version, commit, Go, embedder and store format", version},
 		{name: standInCommand, run: standIn},
@@ -134,7 +136,7 @@ func help(w io.Writer) {
 	fmt.Fprint(w, "Soulcaster turns scattered feedback into one GitHub issue per problem.\n\nUsage: soulcaster COMMAND (serve, if none is given)\n\n")
 	for _, c := range commands() {
 		if c.summary != "" {
-			fmt.Fprintf(w, "  %-24s %s\n", c.synopsis, c.summary)
+			fmt.Fprintf(w, "  %-32s %s\n", c.synopsis, c.summary)
 		}
 	}
 	fmt.Fprint(w, "\nsoulcaster COMMAND --help tells more. Settings are environment variables: see docs/configuration.md.\n"+
