@@ -8,6 +8,7 @@ import (
 	"math"
 	"mime"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -153,52 +154,145 @@ func (r *Reader) report(raw json.RawMessage) Reading {
 
 func (r *Reader) fromReport(in *report) (*Feedback, *FieldError) {
 	p := fieldReader{}
-	title := p.text("title", in.Title)
-	written := p.text("body", in.Body)
-	external := p.name("external_id", in.ExternalID)
-	address := p.url("url", in.URL)
-	author := p.text("author", in.Author)
-	at := p.moment("occurred_at", in.OccurredAt, r.Now)
-	labels := p.texts("labels", in.Labels)
-	release := p.name("release", in.Release)
-	environment := p.text("environment", in.Environment)
-	severity := p.name("level", in.Level)
-	switch {
-	case p.err != nil:
+	row := Row{
+		Title:       p.text("title", in.Title),
+		Body:        p.text("body", in.Body),
+		External:    p.name("external_id", in.ExternalID),
+		URL:         p.url("url", in.URL),
+		Author:      p.text("author", in.Author),
+		said:        string(in.OccurredAt),
+		at:          p.moment("occurred_at", in.OccurredAt, r.Now),
+		labels:      p.texts("labels", in.Labels),
+		Release:     p.name("release", in.Release),
+		Environment: p.text("environment", in.Environment),
+		Level:       p.name("level", in.Level),
+	}
+	if p.err != nil {
 		return nil, p.err
-	case strings.TrimSpace(title) == "" && strings.TrimSpace(written) == "":
+	}
+	return r.fromRow(row)
+}
+
+// Row is one report of a file, as it was written there. What is empty is not said.
+type Row struct {
+	External    string // its id; without one, a report is known by what it says and who says it
+	Title       string
+	Body        string
+	Exceptions  []Exception // root cause first, oldest frame first
+	URL         string
+	Author      string
+	At          string // RFC 3339, or seconds since 1970
+	Release     string
+	Environment string
+	Level       string
+
+	said   string // when it happened, as it was written
+	at     time.Time
+	labels []string
+	stacks string // the exceptions, as what tells reports apart that say the same
+}
+
+// Row reads one report of a file. It is a report like those of the plain API; but
+// it may have exceptions, which then are what it is compared by.
+func (r *Reader) Row(row Row) Reading {
+	p := fieldReader{}
+	quoted := func(s string) json.RawMessage {
+		if s == "" {
+			return nil
+		}
+		raw, _ := json.Marshal(s) // a string can be encoded
+		return raw
+	}
+	row.URL = p.url("url", quoted(row.URL))
+	row.said = row.At
+	moment := quoted(row.At)
+	if _, err := strconv.ParseFloat(row.At, 64); err == nil && jsonKind([]byte(row.At)) == "a number" {
+		moment = json.RawMessage(row.At)
+	}
+	row.at = p.moment("occurred_at", moment, r.Now)
+	if p.err != nil {
+		return Reading{Err: p.err}
+	}
+	if len(row.Exceptions) > MaxExceptions {
+		half := MaxExceptions / 2
+		row.Exceptions = slices.Concat(row.Exceptions[:half], row.Exceptions[len(row.Exceptions)-half:])
+	}
+	chain := make([]Exception, 0, len(row.Exceptions))
+	for _, e := range row.Exceptions {
+		chain = append(chain, Exception{
+			Type: line(e.Type, MaxName), Value: cutRunes(body(e.Value), MaxValue), Module: line(e.Module, MaxName), Frames: cleaned(e.Frames),
+		})
+	}
+	if len(chain) > 0 && strings.TrimSpace(row.Title) == "" {
+		outer := chain[len(chain)-1]
+		row.Title = strings.TrimSuffix(outer.Type+": "+headline(outer.Value), ": ")
+	}
+	if len(chain) > 0 {
+		stacks, _ := json.Marshal(chain) // text and numbers can be encoded
+		row.stacks = string(stacks)
+	}
+	f, err := r.fromRow(row)
+	if err != nil {
+		return Reading{Err: err}
+	}
+	if len(chain) > 0 {
+		f.Exceptions = chain
+	}
+	return Reading{Feedback: f}
+}
+
+// cleaned are the newest of the frames, redacted and within the limits.
+func cleaned(frames []Frame) []Frame {
+	var out []Frame
+	for _, f := range frames[max(0, len(frames)-MaxFrames):] {
+		f.Module, f.Function, f.File, f.Line = line(f.Module, MaxName), line(f.Function, MaxName), line(f.File, MaxName), max(0, f.Line)
+		if f != (Frame{InApp: f.InApp}) {
+			out = append(out, f)
+		}
+	}
+	return out
+}
+
+func (r *Reader) fromRow(row Row) (*Feedback, *FieldError) {
+	switch {
+	case strings.TrimSpace(row.Title) == "" && strings.TrimSpace(row.Body) == "":
 		return nil, &FieldError{Field: "title", Message: "a title or a body is needed"}
-	case len(external) > maxExternal:
+	case len(row.External) > maxExternal:
 		return nil, &FieldError{Field: "external_id", Message: fmt.Sprintf("longer than %d bytes", maxExternal)}
-	case len(author) > maxAuthor:
+	case len(row.Author) > maxAuthor:
 		return nil, &FieldError{Field: "author", Message: fmt.Sprintf("longer than %d bytes", maxAuthor)}
 	}
+	external := row.External
 	switch {
 	case external == "":
-		external = "content:" + r.opaque("report", title, written, author, address, string(in.OccurredAt))
+		parts := []string{"report", row.Title, row.Body, row.Author, row.URL, row.said}
+		if row.stacks != "" {
+			parts = append(parts, row.stacks)
+		}
+		external = "content:" + r.opaque(parts...)
 	case Redact(external) != external: // it says who somebody is
 		external = "hash:" + r.opaque("external", external)
 	}
 	f := r.feedback(Report, external)
-	f.Title = line(title, MaxTitle)
+	f.Title = line(row.Title, MaxTitle)
 	if f.Title == "" {
-		f.Title = line(headline(bound(written, redactLimit)), MaxTitle)
+		f.Title = line(headline(bound(row.Body, redactLimit)), MaxTitle)
 	}
-	f.Body = body(written)
+	f.Body = body(row.Body)
 	if f.Title == "" {
 		return nil, &FieldError{Field: "title", Message: "a title or a body with words in it is needed"}
 	}
-	f.URL = address
-	f.Author = r.author("report", author)
-	f.First, f.Last = at, at
-	for _, l := range labels {
+	f.URL = row.URL
+	f.Author = r.author("report", row.Author)
+	f.First, f.Last = row.at, row.at
+	for _, l := range row.labels {
 		if len(f.Labels) < MaxLabels {
 			f.Labels, _ = add(f.Labels, MaxLabels, line(l, MaxLabel))
 		}
 	}
-	f.Releases, _ = add(nil, MaxReleases, line(release, MaxLabel))
-	f.Environments, _ = add(nil, MaxReleases, line(environment, MaxLabel))
-	f.Level = level(text(severity))
+	f.Releases, _ = add(nil, MaxReleases, line(row.Release, MaxLabel))
+	f.Environments, _ = add(nil, MaxReleases, line(row.Environment, MaxLabel))
+	f.Level = level(text(row.Level))
 	return f, nil
 }
 

@@ -46,8 +46,13 @@ type frame struct {
 	Filename    text   `json:"filename"`
 	AbsPath     text   `json:"abs_path"`
 	Package     text   `json:"package"`
-	Line        number `json:"lineno"`
+	Line        number `json:"lineno"` // the API's lineNo too: case does not matter
 	InApp       yes    `json:"in_app"`
+
+	// The same as the API spells them.
+	APIFunction text `json:"rawFunction"`
+	APIPath     text `json:"absPath"`
+	APIInApp    yes  `json:"inApp"`
 }
 
 func (s *stack) UnmarshalJSON(raw []byte) error {
@@ -165,10 +170,10 @@ func (s stack) frames() []Frame {
 	for _, f := range s[max(0, len(s)-MaxFrames):] {
 		one := Frame{
 			Module:   line(first(f.Module, f.Package), MaxName),
-			Function: line(first(f.Function, f.RawFunction), MaxName),
-			File:     line(first(f.Filename, f.AbsPath), MaxName),
+			Function: line(first(f.Function, f.RawFunction, f.APIFunction), MaxName),
+			File:     line(first(f.Filename, f.AbsPath, f.APIPath), MaxName),
 			Line:     int(f.Line),
-			InApp:    bool(f.InApp),
+			InApp:    bool(f.InApp || f.APIInApp),
 		}
 		if one != (Frame{InApp: one.InApp}) {
 			out = append(out, one)
