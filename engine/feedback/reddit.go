@@ -235,6 +235,16 @@ func (r *Reader) post(kind string, d *thingData) Reading {
 	return Reading{Feedback: f, authorGone: gone}
 }
 
+// RedditGone is the reading that a thing is not there any more: Reddit, asked for
+// it by its fullname, says nothing.
+func (r *Reader) RedditGone(name string) Reading {
+	f := r.feedback(Reddit, name)
+	f.First = r.Now.UTC()
+	f.Last = f.First
+	f.Removed = true
+	return Reading{Feedback: f, Removed: true}
+}
+
 func (r *Reader) edited(d *thingData) time.Time {
 	if d.Edited.IsZero() {
 		return time.Time{}

@@ -76,7 +76,9 @@ func (in *Intake) into(ctx context.Context, space storage.Space, readings []feed
 		all[id] = &piece{f: known[i], entry: entries[i], place: places[i], fresh: Grouping}
 	}
 	for _, i := range at {
-		all[readings[i].Feedback.ID].fold(readings[i], &answers[i])
+		p := all[readings[i].Feedback.ID]
+		p.order = max(p.order, i)
+		p.fold(readings[i], &answers[i])
 	}
 	b, err := batch(ids, all, in.now().UTC())
 	if err != nil {
@@ -97,6 +99,7 @@ type piece struct {
 	entry storage.Entry      // that it was read from
 	place Place
 	fresh string // where it is if it is new
+	order int    // of its last reading in the request
 
 	changed, assign bool
 }
@@ -144,7 +147,8 @@ func batch(ids []string, all map[string]*piece, now time.Time) (*storage.Batch, 
 		b.RequireEntry(p.entry)
 		b.Set(p.entry.Key, value)
 		if p.assign {
-			wait(b, now, id)
+			// A nanosecond for each keeps those of one request in their order.
+			wait(b, now.Add(time.Duration(p.order)), id)
 			assign = true
 		}
 		// A cluster that it is put into meanwhile would not hear of this.

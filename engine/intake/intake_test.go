@@ -336,3 +336,27 @@ func TestTenantComesBack(t *testing.T) {
 		t.Errorf("made anew by another process: %+v", a)
 	}
 }
+
+// Those of one request wait in the order in which they stood in it, whatever their
+// ids are and however many batches they take.
+func TestOrderOfARequest(t *testing.T) {
+	w := world(t, false)
+	var elements, want []string
+	for n := range 200 {
+		elements = append(elements, fmt.Sprintf(`{"external_id":"%d","title":"Report %d"}`, n, n))
+	}
+	for _, a := range w.Take("reports", w.Report("reports", "["+strings.Join(elements, ",")+"]")...) {
+		want = append(want, a.ID)
+	}
+	todo, err := intake.Waiting(t.Context(), w.Space("acme/web"), 1000)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, one := range todo {
+		got = append(got, one.Feedback)
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("they wait in the order %v, not %v", got[:5], want[:5])
+	}
+}

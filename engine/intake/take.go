@@ -110,16 +110,37 @@ func (in *Intake) Take(ctx context.Context, src *source.Source, readings []feedb
 		return answers, err
 	}
 	for _, repo := range order {
-		at := byRepo[repo]
-		for len(at) > 0 {
-			n := share(readings, at)
-			if err := in.store(ctx, src, repo, readings, at[:n], answers); err != nil {
-				return nil, err
+		err := in.store(ctx, readings, byRepo[repo], func(at []int) error {
+			if repo == "" {
+				return in.hold(ctx, src.Installation, readings, at, answers)
 			}
-			at = at[n:]
+			return in.file(ctx, src.Installation, repo, readings, at, answers)
+		})
+		if err != nil {
+			return nil, err
 		}
 	}
 	return answers, in.withdraw(ctx, src.Installation, readings, answers)
+}
+
+// Into is Take for readings whose project somebody chose: they are stored in its
+// space, whatever the routes of their source say.
+func (in *Intake) Into(ctx context.Context, space storage.Space, readings []feedback.Reading) ([]Answer, error) {
+	answers := make([]Answer, len(readings))
+	var at []int
+	for i, r := range readings {
+		answers[i].Index = r.Index
+		if r.Err != nil {
+			answers[i].Status, answers[i].Error = Rejected, r.Err
+			continue
+		}
+		at = append(at, i)
+	}
+	err := in.store(ctx, readings, at, func(at []int) error { return in.into(ctx, space, readings, at, answers) })
+	if err != nil {
+		return nil, err
+	}
+	return answers, nil
 }
 
 // share is how many of the next readings fit into one batch, as far as can be
@@ -143,20 +164,27 @@ func frames(f *feedback.Feedback) int {
 	return n
 }
 
-// store stores some readings that belong to one repository, or are held.
-func (in *Intake) store(ctx context.Context, src *source.Source, repo string, readings []feedback.Reading, at []int, answers []Answer) error {
-	err := in.alone(ctx, readings, at, func() error {
-		if repo == "" {
-			return in.hold(ctx, src.Installation, readings, at, answers)
-		}
-		return in.file(ctx, src.Installation, repo, readings, at, answers)
-	})
-	if errors.Is(err, errTooBig) && len(at) > 1 {
-		half := len(at) / 2
-		if err := in.store(ctx, src, repo, readings, at[:half], answers); err != nil {
+// store has the readings stored, as many at a time as fit into a batch.
+func (in *Intake) store(ctx context.Context, readings []feedback.Reading, at []int, try func(at []int) error) error {
+	for len(at) > 0 {
+		n := share(readings, at)
+		if err := in.some(ctx, readings, at[:n], try); err != nil {
 			return err
 		}
-		return in.store(ctx, src, repo, readings, at[half:], answers)
+		at = at[n:]
+	}
+	return nil
+}
+
+// some has readings stored with one batch, or halves of them if they do not fit.
+func (in *Intake) some(ctx context.Context, readings []feedback.Reading, at []int, try func(at []int) error) error {
+	err := in.alone(ctx, readings, at, func() error { return try(at) })
+	if errors.Is(err, errTooBig) && len(at) > 1 {
+		half := len(at) / 2
+		if err := in.some(ctx, readings, at[:half], try); err != nil {
+			return err
+		}
+		return in.some(ctx, readings, at[half:], try)
 	}
 	return err
 }
