@@ -2,6 +2,8 @@ package cluster
 
 import (
 	"context"
+	"crypto/rand"
+	"errors"
 	"fmt"
 	"time"
 
@@ -156,6 +158,52 @@ func Memberships(ctx context.Context, space storage.Space, feedback ...string) (
 // MarkFiled adds to the batch that the cluster has an issue: its members are
 // not moved any more without a person's word.
 func MarkFiled(b *storage.Batch, cluster string) { b.Set(filedPrefix+cluster, nil) }
+
+// Revision changes with every change of a project's clusters; 0 before the first.
+func Revision(ctx context.Context, space storage.Space) (uint64, error) {
+	entries, err := space.Get(ctx, headKey)
+	if err != nil {
+		return 0, fmt.Errorf("read head: %w", err)
+	}
+	return entries[0].Version, nil
+}
+
+// drafted is how many ids a draft leaves to the project beneath it.
+const drafted = 1_000_000
+
+// BeginDraft makes the clusters that a draft of a project opens have ids that those
+// which the project opens meanwhile do not get, in the order in which they would
+// have them. It is ErrMoving while the project moves to another embedder.
+func BeginDraft(ctx context.Context, draft storage.Space, embedder string) error {
+	entries, err := draft.Get(ctx, headKey)
+	if err != nil {
+		return fmt.Errorf("read head: %w", err)
+	}
+	head := Head{Epoch: rand.Text(), Embedder: embedder}
+	if err := storage.GetJSON(entries[0], &head); err != nil {
+		return err
+	}
+	if head.Embedder != embedder {
+		return ErrMoving
+	}
+	if head.Next >= drafted {
+		return nil
+	}
+	head.Next += drafted
+	var b storage.Batch
+	b.RequireEntry(entries[0])
+	b.SetJSON(headKey, head)
+	if err := draft.Apply(ctx, &b); err != nil {
+		return fmt.Errorf("begin a draft: %w", err)
+	}
+	return nil
+}
+
+// Drafted reports whether a cluster was opened in a draft.
+func Drafted(id string) bool { return len(id) > len(clusterID(drafted-1)) }
+
+// ErrMoving says that a project's vectors are being made anew by another embedder.
+var ErrMoving = errors.New("the project's reports are being embedded anew")
 
 // clusterID is the id of the n-th cluster of a project: ids sort by age.
 func clusterID(n int) string { return fmt.Sprintf("%06d", n) }

@@ -179,7 +179,7 @@ func (f *Feedback) rewrite(r Reading, c *Change) {
 		f.Labels = n.Labels
 		c.Touched = true
 	}
-	if r.authorGone && f.Author != "" || f.Author == "" && n.Author != "" {
+	if r.AuthorGone && f.Author != "" || f.Author == "" && n.Author != "" {
 		f.Author = n.Author
 		c.Touched = true
 	}

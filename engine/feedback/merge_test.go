@@ -172,7 +172,7 @@ func TestMergeEdits(t *testing.T) {
 		t.Errorf("an old copy that came late: %+v, %q", c, f.Body)
 	}
 	left := reddit("t", "new", "", now)
-	left.authorGone = true
+	left.AuthorGone = true
 	if c := f.Merge(left); !c.Any() || f.Author != "" || f.Body != "new" {
 		t.Errorf("an author who left: %+v, %+v", c, f)
 	}

@@ -37,7 +37,7 @@ type Reading struct {
 	// Err says why the element could not be read.
 	Err *FieldError
 
-	authorGone bool // its author deleted the account, the text stands
+	AuthorGone bool // its author deleted the account, the text stands
 }
 
 // FieldError says which field of an element is wrong, and how. Its text holds

@@ -232,7 +232,7 @@ func (r *Reader) post(kind string, d *thingData) Reading {
 	if !gone {
 		f.Author = r.author("reddit", d.Author.String())
 	}
-	return Reading{Feedback: f, authorGone: gone}
+	return Reading{Feedback: f, AuthorGone: gone}
 }
 
 // RedditGone is the reading that a thing is not there any more: Reddit, asked for

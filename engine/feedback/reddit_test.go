@@ -138,7 +138,7 @@ func TestRedditRemoved(t *testing.T) {
 		}
 	}
 	got, err := testReader().Reddit([]byte(`{"name":"t3_a","title":"How to undo [deleted]","selftext":"text","author":"[deleted]"}`))
-	if g := one(t, got, err); g.Removed || g.Feedback.Author != "" || g.Feedback.Body != "text" || !g.authorGone {
+	if g := one(t, got, err); g.Removed || g.Feedback.Author != "" || g.Feedback.Body != "text" || !g.AuthorGone {
 		t.Errorf("only the author left: %+v", g)
 	}
 }

@@ -140,7 +140,7 @@ func batch(ids []string, all map[string]*piece, now time.Time) (*storage.Batch, 
 		if !p.changed {
 			continue
 		}
-		value, err := encode(p.f)
+		value, err := Encode(p.f)
 		if err != nil {
 			return nil, err
 		}

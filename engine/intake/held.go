@@ -92,7 +92,7 @@ func loadHeld(ctx context.Context, home storage.Space, ids []string) (map[string
 
 // encodeHeld returns the JSON of a Held.
 func encodeHeld(f *feedback.Feedback) ([]byte, error) {
-	value, err := encode(f)
+	value, err := Encode(f)
 	if err != nil {
 		return nil, err
 	}

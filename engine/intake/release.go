@@ -164,7 +164,7 @@ func settle(ctx context.Context, space storage.Space, held feedback.Feedback, no
 	if known[0] != nil {
 		f = combine(held, known[0])
 	}
-	value, err := encode(f)
+	value, err := Encode(f)
 	if err != nil {
 		return err
 	}

@@ -25,9 +25,9 @@ func fits(b *storage.Batch) error {
 // limits of its parts allow more: eight stacks of fifty calls with long names.
 const maxStored = 256 << 10
 
-// encode returns the JSON of a feedback as it is stored. Of one that is too long,
+// Encode returns the JSON of a feedback as it is stored, of at most 256 KB. Of one that is too long,
 // the oldest calls go first: the newest say what failed.
-func encode(f *feedback.Feedback) ([]byte, error) {
+func Encode(f *feedback.Feedback) ([]byte, error) {
 	var b bytes.Buffer
 	for {
 		b.Reset()

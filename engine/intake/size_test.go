@@ -32,7 +32,7 @@ func TestEncodeShortens(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			f := &feedback.Feedback{ID: "x", Body: strings.Repeat("<", feedback.MaxBody), Exceptions: c.chain}
-			data, err := encode(f)
+			data, err := Encode(f)
 			if err != nil {
 				t.Fatal(err)
 			}

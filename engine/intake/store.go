@@ -3,6 +3,7 @@ package intake
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -63,6 +64,36 @@ func Load(ctx context.Context, space storage.Space, ids ...string) ([]*feedback.
 		}
 	}
 	return all, read, nil
+}
+
+// Known reports which of the feedback with these ids is stored in a project.
+func Known(ctx context.Context, space storage.Space, ids ...string) (map[string]bool, error) {
+	return existing(ctx, space, feedbackPrefix, ids)
+}
+
+// Holds reports which of the feedback with these ids an installation holds.
+func Holds(ctx context.Context, home storage.Space, ids ...string) (map[string]bool, error) {
+	return existing(ctx, home, heldPrefix, ids)
+}
+
+func existing(ctx context.Context, space storage.Space, prefix string, ids []string) (map[string]bool, error) {
+	there := make(map[string]bool)
+	for some := range slices.Chunk(ids, 100) {
+		keys := make([]string, len(some))
+		for i, id := range some {
+			keys[i] = prefix + id
+		}
+		entries, err := space.Get(ctx, keys...)
+		if err != nil {
+			return nil, fmt.Errorf("see what feedback is known: %w", err)
+		}
+		for i, e := range entries {
+			if e.Exists() {
+				there[some[i]] = true
+			}
+		}
+	}
+	return there, nil
 }
 
 // Waiting returns what waits to be assigned, the longest waiting first.

@@ -92,9 +92,9 @@ type Page struct {
 	Wait   time.Time         // when the next request may be sent, if Sentry asks to wait
 }
 
-// Group returns the id of one of the groups, empty if it has none that can be
-// asked for.
-func Group(raw json.RawMessage) string {
+// ID returns the id of one of the groups, empty if it has none that can be asked
+// for.
+func ID(raw json.RawMessage) string {
 	var g struct {
 		ID string `json:"id"`
 	}
@@ -144,15 +144,26 @@ func (c *Client) Unresolved(ctx context.Context, q Query) (Page, error) {
 	return p, nil
 }
 
+// Group returns a group; nil if Sentry has none of that id any more. The time is as
+// that of [Client.Latest].
+func (c *Client) Group(ctx context.Context, id string) (json.RawMessage, time.Time, error) {
+	return c.one(ctx, id)
+}
+
 // Latest returns the newest event of a group; nil if Sentry has none any more.
 // The time is when the next request may be sent, if Sentry asks to wait.
 func (c *Client) Latest(ctx context.Context, group string) (json.RawMessage, time.Time, error) {
+	return c.one(ctx, group, "events", "latest")
+}
+
+// one returns a group, or what is below it.
+func (c *Client) one(ctx context.Context, group string, below ...string) (json.RawMessage, time.Time, error) {
 	if !number.MatchString(group) {
 		return nil, time.Time{}, nil
 	}
-	a, err := c.get(ctx, c.base.JoinPath("organizations", c.organization, "issues", group, "events", "latest"), nil)
+	a, err := c.get(ctx, c.base.JoinPath("organizations", c.organization, "issues", group).JoinPath(below...), nil)
 	switch {
-	case errors.Is(err, ErrUnknown): // it was deleted meanwhile, or its events are too old to be kept
+	case errors.Is(err, ErrUnknown), errors.Is(err, fetch.ErrRedirect): // it was deleted or merged meanwhile, or its events are too old to be kept
 		return nil, time.Time{}, nil
 	case errors.Is(err, fetch.ErrTooLarge): // a group without its stack is better than none
 		return nil, time.Time{}, nil

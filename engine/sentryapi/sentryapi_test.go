@@ -101,7 +101,7 @@ func TestPages(t *testing.T) {
 			}
 			pages++
 			for _, g := range p.Groups {
-				seen[sentryapi.Group(g)] = true
+				seen[sentryapi.ID(g)] = true
 			}
 			if q.Cursor = p.Next; q.Cursor == "" {
 				break
@@ -200,7 +200,7 @@ func TestHostile(t *testing.T) {
 		t.Errorf("got %+v, %v", p, err)
 	}
 	for i, want := range []string{"1", "", "", "", ""} {
-		if got := sentryapi.Group(p.Groups[i]); got != want {
+		if got := sentryapi.ID(p.Groups[i]); got != want {
 			t.Errorf("group %d is %q", i, got)
 		}
 	}

@@ -15,7 +15,7 @@ import (
 const maxRecordLines = 1000
 
 // readCSV reads CSV with a header that names some of id, external_id, title, body
-// and text in any order; other columns are passed over. A header without a comma
+// and text in any order, and of the columns of [Details]; others are passed over. A header without a comma
 // may be separated by semicolons or tabs, as spreadsheets of some countries do.
 func readCSV(in *lines, bad func(int, error), add func(Doc, int) error) error {
 	header, err := in.next()
@@ -65,7 +65,8 @@ func readCSV(in *lines, bad func(int, error), add func(Doc, int) error) error {
 			bad(number, err)
 			continue
 		}
-		doc := Doc{ID: field("id"), Document: d}
+		doc := Doc{ID: field("id"), Document: d, Details: Details{Author: field("author"), URL: field("url"), At: field("occurred_at"),
+			Release: field("release"), Environment: field("environment"), Level: field("level")}}
 		if doc.ID == "" {
 			doc.ID = field("external_id")
 		}

@@ -47,6 +47,13 @@ func parseJSON(data []byte) (Doc, error) {
 		Title      string               `json:"title"`
 		Body       string               `json:"body"`
 		Text       string               `json:"text"`
+
+		Author      detail `json:"author"`
+		URL         detail `json:"url"`
+		At          detail `json:"occurred_at"`
+		Release     detail `json:"release"`
+		Environment detail `json:"environment"`
+		Level       detail `json:"level"`
 	}
 	if err := json.Unmarshal(data, &row); err != nil {
 		return Doc{}, explain(err)
@@ -58,7 +65,19 @@ func parseJSON(data []byte) (Doc, error) {
 	if row.ID == "" {
 		row.ID = row.ExternalID
 	}
-	return Doc{ID: string(row.ID), Document: d}, nil
+	return Doc{ID: string(row.ID), Document: d, Details: Details{Author: string(row.Author), URL: string(row.URL), At: string(row.At),
+		Release: string(row.Release), Environment: string(row.Environment), Level: string(row.Level)}}, nil
+}
+
+// detail is a string, or a number as it is written; anything else is not said.
+type detail string
+
+func (d *detail) UnmarshalJSON(data []byte) error {
+	var i id
+	if i.UnmarshalJSON(data) == nil {
+		*d = detail(i)
+	}
+	return nil
 }
 
 // explain says what is wrong with a line in the words of its writer, not of our

@@ -14,8 +14,22 @@ import (
 
 // Doc is one report of a file.
 type Doc struct {
-	ID string // as the file says, else the number of its line; need not be unique
+	ID       string // as the file says, else the number of its line; need not be unique
+	Numbered bool   // its ID is the number of its line
+	Line     int    // that it begins at, from 1
 	embed.Document
+	Details
+}
+
+// Details are what a row says besides its text, as it is written there; what is
+// empty is not said. For grouping they mean nothing.
+type Details struct {
+	Author      string
+	URL         string
+	At          string // when it happened: a column occurred_at
+	Release     string
+	Environment string
+	Level       string
 }
 
 // Limits of what is read of one file.
@@ -50,8 +64,8 @@ func Read(name string, r io.Reader, bad func(line int, err error)) ([]Doc, error
 		if len(docs) == maxDocs {
 			return fmt.Errorf("more than %d reports", maxDocs)
 		}
-		if d.ID == "" {
-			d.ID = strconv.Itoa(line)
+		if d.Line = line; d.ID == "" {
+			d.ID, d.Numbered = strconv.Itoa(line), true
 		}
 		docs = append(docs, d)
 		return nil
