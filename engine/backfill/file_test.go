@@ -150,7 +150,7 @@ func TestCrashes(t *testing.T) {
 	if commits < 20 {
 		t.Fatalf("only %d commits", commits)
 	}
-	step := max(1, commits/8)
+	step := max(1, commits/5)
 	for n := 1; n <= commits; n += step {
 		run(t, n, "commit.before")
 		run(t, n, "commit.after")

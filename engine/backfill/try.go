@@ -323,7 +323,7 @@ func (s *sitting) rows(ctx context.Context, r *Result, of map[string]int) error 
 		if !told {
 			row.Text = "what it amounts to could not be worked out"
 		}
-		waits, err := issue.Waits(ctx, d, id)
+		waits, err := issue.WaitsForPlace(ctx, d, id)
 		if err != nil {
 			return err
 		}

@@ -82,6 +82,15 @@ func (w *world) Source(_ context.Context, id string) (*source.Source, error) {
 
 func (w *world) space() storage.Space { return w.Space(repository) }
 
+func (w *world) home() storage.Space {
+	w.T.Helper()
+	home, err := w.Projects.Space(w.T.Context(), enginetest.Installation)
+	if err != nil {
+		w.T.Fatal(err)
+	}
+	return home
+}
+
 func (w *world) file(text string) backfill.Import {
 	w.T.Helper()
 	i, err := w.b.FromFile(w.T.Context(), w.space(), "reports.jsonl", strings.NewReader(text), ann)
@@ -326,4 +335,34 @@ func (w *world) revision() uint64 {
 		w.T.Fatal(err)
 	}
 	return n
+}
+
+// withReddit has so many posts in r/shop, of which one was deleted.
+func (w *world) withReddit(posts int) {
+	mux := http.NewServeMux()
+	mux.HandleFunc("POST /api/v1/access_token", func(rw http.ResponseWriter, _ *http.Request) {
+		fmt.Fprint(rw, `{"access_token":"t","expires_in":3600}`)
+	})
+	mux.HandleFunc("GET /r/shop/new", func(rw http.ResponseWriter, r *http.Request) {
+		var children []string
+		after := ""
+		start := posts
+		fmt.Sscanf(r.URL.Query().Get("after"), "t3_%d", &start)
+		for n := start - 1; n >= 0 && len(children) < 100; n-- {
+			text := fmt.Sprintf("Feature %d of the shop does not work %x", n, n*104729)
+			if n == 7 {
+				text = "[removed]"
+			}
+			children = append(children, fmt.Sprintf(`{"kind":"t3","data":{"name":"t3_%d","title":%q,"selftext":%q,"selftext_html":"<div>","author":"u%d","created_utc":1772000000,"subreddit":"shop"}}`, n, text, text, n))
+			after = fmt.Sprintf(`"t3_%d"`, n)
+			if n == 0 {
+				after = "null"
+			}
+		}
+		fmt.Fprintf(rw, `{"kind":"Listing","data":{"after":%s,"children":[%s]}}`, after, strings.Join(children, ","))
+	})
+	w.reddit = httptest.NewServer(mux)
+	w.T.Cleanup(w.reddit.Close)
+	w.sources["posts"] = &source.Source{Installation: enginetest.Installation, ID: "posts", Kind: source.Reddit, Repository: repository,
+		Subreddits: []string{"shop", "nobody"}, Client: &source.Client{ID: "id", Secret: "secret"}}
 }

@@ -98,9 +98,9 @@ func LineOf(ctx context.Context, space storage.Space, cluster string) (l Line, o
 	return l, entries[0].Exists(), storage.GetJSON(entries[0], &l)
 }
 
-// Waits reports whether a cluster is enough for an issue, and waits for a place in
+// WaitsForPlace reports whether a cluster is enough for an issue, and waits for a place in
 // the day's budget or for somebody who lets the project go live.
-func Waits(ctx context.Context, space storage.Space, cluster string) (bool, error) {
+func WaitsForPlace(ctx context.Context, space storage.Space, cluster string) (bool, error) {
 	entries, err := space.Get(ctx, candidatePrefix+cluster)
 	if err != nil {
 		return false, fmt.Errorf("see whether cluster %s waits for a place: %w", cluster, err)
