@@ -37,11 +37,17 @@ type Sources interface {
 	Source(ctx context.Context, id string) (*source.Source, error)
 }
 
+// Taker stores readings: as their source routes them, or in a project.
+type Taker interface {
+	Take(ctx context.Context, src *source.Source, readings []feedback.Reading) ([]intake.Answer, error)
+	Into(ctx context.Context, space storage.Space, readings []feedback.Reading) ([]intake.Answer, error)
+}
+
 // Config is what imports work with: what feedback passes through in earnest.
 type Config struct {
 	Projects *project.Registry
 	Sources  Sources
-	Intake   *intake.Intake
+	Taker    Taker
 	Actions  *action.Log
 
 	Embedder   embed.Embedder
@@ -181,7 +187,7 @@ func (b *Backfill) FromFile(ctx context.Context, space storage.Space, name strin
 			return Import{}, fmt.Errorf("store a file: %w", err)
 		}
 	}
-	return b.change(ctx, space, i.ID, func(i *Import) error {
+	return b.change(ctx, space, i.ID, func(_ *storage.Batch, i *Import) error {
 		if i.State != Receiving {
 			return &StateError{i.State}
 		}
@@ -235,11 +241,20 @@ func (b *Backfill) begin(ctx context.Context, space storage.Space, i Import, by 
 	batch.Require(importPrefix+i.ID, 0)
 	batch.SetJSON(importPrefix+i.ID, i)
 	work.Add(&batch, Work(i.ID))
+	if err := b.note(&batch, "begin", i.ID, by, fmt.Sprintf("a preview of what %q would bring", i.Name)); err != nil {
+		return Import{}, err
+	}
 	if err := space.Apply(ctx, &batch); err != nil {
 		return Import{}, fmt.Errorf("begin an import: %w", err)
 	}
 	b.c.Wake(space.Name())
 	return i, nil
+}
+
+// note adds to the audit what somebody did.
+func (b *Backfill) note(batch *storage.Batch, what, id string, by By, why string) error {
+	kind := "import." + what
+	return b.c.Actions.Note(batch, action.Action{Key: kind + "/" + id, Kind: kind, Subject: id, By: by.Who, Why: why, RequestID: by.RequestID})
 }
 
 // forget deletes all that is left of an import that has ended and was cleared.
@@ -250,19 +265,19 @@ func forget(batch *storage.Batch, id string) {
 
 // Agree is a person's word that what was previewed is to be imported.
 func (b *Backfill) Agree(ctx context.Context, space storage.Space, id string, by By) (Import, error) {
-	return b.change(ctx, space, id, func(i *Import) error {
+	return b.change(ctx, space, id, func(batch *storage.Batch, i *Import) error {
 		if i.State != Ready {
 			return &StateError{i.State}
 		}
 		i.Agreed = by.Who
 		i.step(Importing, i.Read)
-		return nil
+		return b.note(batch, "agree", id, by, fmt.Sprintf("%d reports of %q are imported", i.Read, i.Name))
 	})
 }
 
 // Again works the preview out anew: something may have arrived since.
 func (b *Backfill) Again(ctx context.Context, space storage.Space, id string) (Import, error) {
-	return b.change(ctx, space, id, func(i *Import) error {
+	return b.change(ctx, space, id, func(_ *storage.Batch, i *Import) error {
 		if i.State != Ready {
 			return &StateError{i.State}
 		}
@@ -272,13 +287,17 @@ func (b *Backfill) Again(ctx context.Context, space storage.Space, id string) (I
 }
 
 // Drop ends an import. What was read is deleted; what was imported already stays.
-func (b *Backfill) Drop(ctx context.Context, space storage.Space, id string) (Import, error) {
-	return b.change(ctx, space, id, func(i *Import) error {
+func (b *Backfill) Drop(ctx context.Context, space storage.Space, id string, by By) (Import, error) {
+	return b.change(ctx, space, id, func(batch *storage.Batch, i *Import) error {
 		if i.State.Ended() {
 			return &StateError{i.State}
 		}
+		why := fmt.Sprintf("what was read of %q is deleted", i.Name)
+		if i.State == Importing {
+			why += fmt.Sprintf("; %d of %d reports were imported", i.Done, i.Of)
+		}
 		i.step(Dropped, 0)
-		return nil
+		return b.note(batch, "drop", id, by, why)
 	})
 }
 
@@ -288,17 +307,17 @@ func (i *Import) step(s State, of int) {
 }
 
 // change changes an import, whatever its worker does meanwhile, and makes it due.
-func (b *Backfill) change(ctx context.Context, space storage.Space, id string, do func(i *Import) error) (Import, error) {
+func (b *Backfill) change(ctx context.Context, space storage.Space, id string, do func(batch *storage.Batch, i *Import) error) (Import, error) {
 	for range 10 {
 		i, e, err := load(ctx, space, id)
 		if err != nil {
 			return Import{}, err
 		}
-		if err := do(&i); err != nil {
+		var batch storage.Batch
+		if err := do(&batch, &i); err != nil {
 			return Import{}, err
 		}
 		i.Changed = b.c.Now().UTC()
-		var batch storage.Batch
 		batch.RequireEntry(e)
 		batch.SetJSON(e.Key, i)
 		work.Add(&batch, Work(id))

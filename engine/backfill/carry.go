@@ -2,11 +2,13 @@ package backfill
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
 	"github.com/soulcaster/soulcaster/engine/feedback"
 	"github.com/soulcaster/soulcaster/engine/intake"
+	"github.com/soulcaster/soulcaster/engine/quota"
 	"github.com/soulcaster/soulcaster/engine/reddit"
 )
 
@@ -28,7 +30,11 @@ func (s *sitting) carry(ctx context.Context) (time.Time, error) {
 		if err != nil {
 			return s.now, err
 		}
-		answers, err := s.c.Intake.Into(ctx, s.space, all)
+		answers, err := s.c.Taker.Into(ctx, s.space, all)
+		var over *quota.OverError
+		if errors.As(err, &over) {
+			return over.Until, s.hinder(ctx, over.Use.Message+"; it goes on by itself")
+		}
 		if err != nil {
 			return s.now, fmt.Errorf("import %s: %w", s.i.ID, err)
 		}
@@ -47,6 +53,7 @@ func (s *sitting) carry(ctx context.Context) (time.Time, error) {
 			counted[a.ID] = true
 		}
 		s.i.Part++
+		s.i.Trouble = ""
 		s.i.Done += distinct(all)
 		if err := s.save(ctx, nil); err != nil || s.over() {
 			return s.now, err

@@ -161,7 +161,7 @@ func TestCrashes(t *testing.T) {
 func TestDropAndExpiry(t *testing.T) {
 	for name, end := range map[string]func(w *world, id string){
 		"dropped": func(w *world, id string) {
-			if _, err := w.b.Drop(w.T.Context(), w.space(), id); err != nil {
+			if _, err := w.b.Drop(w.T.Context(), w.space(), id, ann); err != nil {
 				w.T.Fatal(err)
 			}
 		},
@@ -212,7 +212,7 @@ func TestDropWhileImporting(t *testing.T) {
 			if w.get(i.ID).Part == 1 && parts == 0 {
 				parts++
 				w.Hook = nil
-				if _, err := w.b.Drop(t.Context(), w.space(), i.ID); err != nil {
+				if _, err := w.b.Drop(t.Context(), w.space(), i.ID, ann); err != nil {
 					t.Error(err)
 				}
 			}
@@ -324,7 +324,7 @@ func TestEndedAreForgotten(t *testing.T) {
 	for range 30 {
 		w.Pass(time.Second)
 		last = w.file(`{"title":"x y z"}`).ID
-		if _, err := w.b.Drop(t.Context(), w.space(), last); err != nil {
+		if _, err := w.b.Drop(t.Context(), w.space(), last, ann); err != nil {
 			t.Fatal(err)
 		}
 		w.Settle()

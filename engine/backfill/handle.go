@@ -65,11 +65,14 @@ func (b *Backfill) handle(ctx context.Context, it work.Item) (time.Time, error) 
 		return s.now, nil // somebody said something meanwhile: look again
 	case ctx.Err() != nil, errors.Is(err, storage.ErrUnavailable), errors.Is(err, storage.ErrNoSpace):
 		return time.Time{}, err
-	case errors.As(err, &away):
-		err = &work.Later{Until: away.Until, Err: err}
-		return time.Time{}, errors.Join(err, s.hinder(ctx, "the embedder is away; it goes on as soon as that is back"))
 	case errors.As(err, &later):
-		return time.Time{}, errors.Join(err, s.hinder(ctx, s.asked()+" "+later.Err.Error()+"; it goes on by itself"))
+		why := later.Err.Error()
+		if errors.As(err, &away) {
+			why = "the embedder is away"
+		} else if s.i.State == Fetching {
+			why = s.asked() + " " + why
+		}
+		return time.Time{}, errors.Join(err, s.hinder(ctx, why+"; it goes on by itself"))
 	case errors.Is(err, cluster.ErrMoving):
 		return s.now.Add(time.Minute), s.hinder(ctx, "waits: "+err.Error())
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/soulcaster/soulcaster/engine/feedback"
 	"github.com/soulcaster/soulcaster/engine/intake"
 	"github.com/soulcaster/soulcaster/engine/project"
+	"github.com/soulcaster/soulcaster/engine/quota"
 	"github.com/soulcaster/soulcaster/engine/sentryapi"
 	"github.com/soulcaster/soulcaster/engine/source"
 	"github.com/soulcaster/soulcaster/engine/storage"
@@ -76,29 +77,34 @@ func lackingOf(ctx context.Context, home storage.Space, sourceID string) (l Lack
 
 // Compare has a source compared with its Sentry.
 func (b *Backfill) Compare(ctx context.Context, home storage.Space, sourceID string, by By) error {
-	return b.changeLacking(ctx, home, sourceID, func(l *Lacking) {
+	return b.changeLacking(ctx, home, sourceID, func(_ *storage.Batch, l *Lacking) error {
 		*l = Lacking{Asked: b.c.Now().UTC(), By: by.Who, Looked: l.Looked, Groups: l.Groups, Busy: true}
+		return nil
 	})
 }
 
 // FetchLacking has the groups fetched that were lacking when the source was compared
 // last.
 func (b *Backfill) FetchLacking(ctx context.Context, home storage.Space, sourceID string, by By) error {
-	return b.changeLacking(ctx, home, sourceID, func(l *Lacking) {
-		if len(l.Groups) > 0 && !l.Busy {
-			l.Fetch, l.By, l.Trouble = true, by.Who, ""
+	return b.changeLacking(ctx, home, sourceID, func(batch *storage.Batch, l *Lacking) error {
+		if len(l.Groups) == 0 || l.Busy || l.Fetch {
+			return nil
 		}
+		l.Fetch, l.By, l.Trouble = true, by.Who, ""
+		return b.note(batch, "lacking", sourceID, by, fmt.Sprintf("%d groups that Sentry has are fetched", len(l.Groups)))
 	})
 }
 
-func (b *Backfill) changeLacking(ctx context.Context, home storage.Space, sourceID string, do func(l *Lacking)) error {
+func (b *Backfill) changeLacking(ctx context.Context, home storage.Space, sourceID string, do func(batch *storage.Batch, l *Lacking) error) error {
 	for range 10 {
 		l, e, err := lackingOf(ctx, home, sourceID)
 		if err != nil {
 			return err
 		}
-		do(&l)
 		var batch storage.Batch
+		if err := do(&batch, &l); err != nil {
+			return err
+		}
 		batch.RequireEntry(e)
 		batch.SetJSON(lackingPrefix+sourceID, l)
 		work.Add(&batch, LackingWork(sourceID))
@@ -155,7 +161,11 @@ func (b *Backfill) compare(ctx context.Context, it work.Item) (time.Time, error)
 		}
 	}
 	var later *work.Later
+	var over *quota.OverError
 	switch {
+	case errors.As(err, &over):
+		c.l.Trouble = over.Use.Message + "; it goes on by itself"
+		return over.Until, c.save(ctx)
 	case err == nil && !c.l.Busy && !c.l.Fetch:
 		return time.Time{}, nil
 	case err == nil, errors.Is(err, storage.ErrConflict):
@@ -330,7 +340,7 @@ func (c *comparing) fetch(ctx context.Context) error {
 			}
 		}
 		if len(readings) > 0 {
-			if _, err := c.c.Intake.Take(ctx, c.src, readings); err != nil {
+			if _, err := c.c.Taker.Take(ctx, c.src, readings); err != nil {
 				return err
 			}
 			c.l.Fetched++

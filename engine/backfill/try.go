@@ -16,6 +16,7 @@ import (
 	"github.com/soulcaster/soulcaster/engine/intake"
 	"github.com/soulcaster/soulcaster/engine/issue"
 	"github.com/soulcaster/soulcaster/engine/storage"
+	"github.com/soulcaster/soulcaster/engine/traffic"
 	"github.com/soulcaster/soulcaster/engine/work"
 )
 
@@ -24,6 +25,11 @@ import (
 const dueKeys = "work/due/"
 
 func nobody(...string) {}
+
+// uncounted counts nothing: what is tried did not come.
+type uncounted struct{}
+
+func (uncounted) Project(string, traffic.Counts) {}
 
 // try takes the readings in, in the draft.
 func (s *sitting) try(ctx context.Context) error {
@@ -50,7 +56,7 @@ func (s *sitting) try(ctx context.Context) error {
 		}
 		s.i.Revision, s.i.Stale, s.i.Done = revision, false, 0
 	}
-	taker := intake.New(s.c.Projects, issue.Standings{}, nobody, s.c.Now)
+	taker := intake.New(s.c.Projects, issue.Standings{}, uncounted{}, nobody, s.c.Now)
 	for s.i.Part < s.i.Parts {
 		all, err := readings(ctx, s.space, s.i.ID, s.i.Part)
 		if err != nil {
@@ -134,7 +140,7 @@ func (h handlers) Handle(kind string, handle work.Handler) { h[kind] = handle }
 func (s *sitting) judge(ctx context.Context) (time.Time, error) {
 	d := s.draft()
 	keeping := handlers{}
-	issue.NewKeeper(nil, s.c.Verdict, s.c.Projects, found{s.c.Sources}, s.c.Actions, s.c.Mac, nobody, s.c.Now).Register(keeping)
+	issue.NewKeeper(nil, s.c.Verdict, s.c.Projects, s.c.Sources, s.c.Actions, s.c.Mac, nobody, s.c.Now).Register(keeping)
 	var later time.Time
 	after := ""
 	for {

@@ -55,7 +55,7 @@ func newWorld(t *testing.T, live bool) *world {
 func (w *world) start() {
 	fetching := fetch.New(fetch.Options{Private: []string{"127.0.0.1"}, Now: w.Now})
 	w.b = backfill.New(backfill.Config{
-		Projects: w.Projects, Sources: w, Intake: w.Intake, Actions: w.Actions, Embedder: w.Embedder,
+		Projects: w.Projects, Sources: w, Taker: w.Intake, Actions: w.Actions, Embedder: w.Embedder,
 		Strictness: func(ctx context.Context, space storage.Space) (cluster.Strictness, error) {
 			p, _, err := project.Load(ctx, space)
 			return cluster.Strictness(w.Projects.Policy(p).Strictness), err

@@ -136,7 +136,13 @@ func (in *Intake) Into(ctx context.Context, space storage.Space, readings []feed
 		}
 		at = append(at, i)
 	}
-	err := in.store(ctx, readings, at, func(at []int) error { return in.into(ctx, space, readings, at, answers) })
+	err := in.store(ctx, readings, at, func(at []int) error {
+		err := in.into(ctx, space, readings, at, answers)
+		if err == nil {
+			in.count(space.Name(), at, answers)
+		}
+		return err
+	})
 	if err != nil {
 		return nil, err
 	}

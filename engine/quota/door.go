@@ -7,12 +7,15 @@ import (
 
 	"github.com/soulcaster/soulcaster/engine/feedback"
 	"github.com/soulcaster/soulcaster/engine/intake"
+	"github.com/soulcaster/soulcaster/engine/project"
 	"github.com/soulcaster/soulcaster/engine/source"
+	"github.com/soulcaster/soulcaster/engine/storage"
 )
 
 // Taker stores readings; [*intake.Intake] does.
 type Taker interface {
 	Take(ctx context.Context, src *source.Source, readings []feedback.Reading) ([]intake.Answer, error)
+	Into(ctx context.Context, space storage.Space, readings []feedback.Reading) ([]intake.Answer, error)
 }
 
 // OverError says that an installation used up a limit, so that something was refused.
@@ -64,6 +67,24 @@ func (d *Door) Take(ctx context.Context, src *source.Source, readings []feedback
 		}
 	}
 	return answers, nil
+}
+
+// Into is as that of the taker behind it. Where a limit is used up nothing is taken in,
+// and the error is an [*OverError].
+func (d *Door) Into(ctx context.Context, space storage.Space, readings []feedback.Reading) ([]intake.Answer, error) {
+	installation := project.Installation(space.Name())
+	uses, _, err := d.meter.now(ctx, installation)
+	if err != nil {
+		return nil, err
+	}
+	if over := d.meter.over(uses); over != nil && !free(readings) {
+		return nil, over
+	}
+	answers, err := d.next.Into(ctx, space, readings)
+	if err == nil {
+		d.count(installation, readings, answers)
+	}
+	return answers, err
 }
 
 // over is the limit of the door that is used up, nil if none is.

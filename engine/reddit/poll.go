@@ -14,6 +14,7 @@ import (
 	"github.com/soulcaster/soulcaster/engine/feedback"
 	"github.com/soulcaster/soulcaster/engine/intake"
 	"github.com/soulcaster/soulcaster/engine/project"
+	"github.com/soulcaster/soulcaster/engine/quota"
 	"github.com/soulcaster/soulcaster/engine/source"
 	"github.com/soulcaster/soulcaster/engine/storage"
 	"github.com/soulcaster/soulcaster/engine/work"
@@ -118,7 +119,11 @@ func (p *Poller) Handle(ctx context.Context, it work.Item) (time.Time, error) {
 	}
 	err = t.all(ctx)
 	var later *work.Later
+	var over *quota.OverError
 	switch {
+	case errors.As(err, &over):
+		t.trouble(errors.New(over.Use.Message))
+		return over.Until, t.save(ctx)
 	case err == nil:
 		t.state.Trouble, t.state.Looked = "", t.now
 		return t.next(), t.save(ctx)

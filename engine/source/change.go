@@ -111,6 +111,9 @@ func (s *Store) Update(ctx context.Context, was Stored, set Setting, by By) erro
 		if before.Public != set.Public {
 			s.c.Republished(b)
 		}
+		if !slices.Equal(before.Subreddits, set.Subreddits) {
+			s.c.Asked(b, was.Kind, was.ID)
+		}
 	})
 }
 
@@ -131,6 +134,7 @@ func (s *Store) Remove(ctx context.Context, was Stored, by By) error {
 	if was.Public {
 		s.c.Republished(&b)
 	}
+	s.c.Asked(&b, was.Kind, was.ID)
 	return s.apply(ctx, home, &b, "remove source "+was.ID)
 }
 
@@ -221,7 +225,7 @@ func (s *Store) SetClient(ctx context.Context, was Stored, c Client, by By) erro
 		rec.Client = &keptOAuth{ID: c.ID, Sealed: sealed, Made: s.c.Now().UTC()}
 		why = "gave the OAuth client " + c.ID
 	}
-	return s.save(ctx, was, rec, "source.client", by, why, nil)
+	return s.save(ctx, was, rec, "source.client", by, why, func(b *storage.Batch) { s.c.Asked(b, was.Kind, was.ID) })
 }
 
 // SetAPI lets a Sentry source ask Sentry's API; the zero API takes that away. An
@@ -251,7 +255,7 @@ func (s *Store) SetAPI(ctx context.Context, was Stored, a API, by By) (err error
 		rec.API = &keptAPI{URL: a.URL, Organisation: a.Organisation, Sealed: sealed, Made: s.c.Now().UTC()}
 		why = fmt.Sprintf("gave a token for the organisation %s at %s", a.Organisation, a.URL)
 	}
-	return s.save(ctx, was, rec, "source.api", by, why, nil)
+	return s.save(ctx, was, rec, "source.api", by, why, func(b *storage.Batch) { s.c.Asked(b, was.Kind, was.ID) })
 }
 
 // save writes a source in the place of what it was. also adds what is due then.

@@ -35,6 +35,9 @@ type Config struct {
 	Rerouted func(b *storage.Batch)
 	// Republished adds what is due once another text may be quoted in public.
 	Republished func(b *storage.Batch)
+	// Asked adds what is due once a source that is asked from here, at Reddit or by
+	// Sentry's API, is to be asked otherwise, or not any more; it may be nil.
+	Asked func(b *storage.Batch, kind Kind, id string)
 
 	Wake func(spaces ...string) // is told of spaces that have work due
 	Now  func() time.Time
@@ -46,7 +49,12 @@ type Config struct {
 type Store struct{ c Config }
 
 // NewStore returns a store.
-func NewStore(c Config) *Store { return &Store{c} }
+func NewStore(c Config) *Store {
+	if c.Asked == nil {
+		c.Asked = func(*storage.Batch, Kind, string) {}
+	}
+	return &Store{c}
+}
 
 // Source returns the source with the id, with the secrets that are good now; ErrNone
 // if there is none.
