@@ -13,6 +13,7 @@ import (
 
 	"github.com/soulcaster/soulcaster/config"
 	"github.com/soulcaster/soulcaster/engine/action"
+	"github.com/soulcaster/soulcaster/engine/backfill"
 	"github.com/soulcaster/soulcaster/engine/cluster"
 	"github.com/soulcaster/soulcaster/engine/command"
 	"github.com/soulcaster/soulcaster/engine/embed"
@@ -29,6 +30,7 @@ import (
 	"github.com/soulcaster/soulcaster/engine/policy"
 	"github.com/soulcaster/soulcaster/engine/project"
 	"github.com/soulcaster/soulcaster/engine/quota"
+	"github.com/soulcaster/soulcaster/engine/reddit"
 	"github.com/soulcaster/soulcaster/engine/secret"
 	"github.com/soulcaster/soulcaster/engine/source"
 	"github.com/soulcaster/soulcaster/engine/storage"
@@ -153,6 +155,7 @@ func assemble(ctx context.Context, cfg *config.Config, db storage.DB, bell stora
 		Table: source.NewTable(cfg.Sources()), Projects: projects, Keys: keys, Log: actions, Wake: queue.Wake, Now: now,
 		Rerouted:    func(b *storage.Batch) { work.Add(b, intake.HeldWork) },
 		Republished: func(b *storage.Batch) { work.Add(b, upkeep.RestateWork) },
+		Asked:       asked,
 	})
 	made.traffic = traffic.New(db, now)
 
@@ -195,9 +198,19 @@ func assemble(ctx context.Context, cfg *config.Config, db storage.DB, bell stora
 	queue.Handle(upkeep.EraseWork, upkeep.Erase(projects, app, now))
 
 	mux := handlers.NewRouter()
-	ingest.New(sources, meter.Door(taker), made.traffic, func(installation int64, author string) string {
-		return keys.Hash(secret.Authors, project.InstallationSpace(installation), author)
-	}, now).Register(mux)
+	ask := newAsking(cfg, keys, now)
+	door := meter.Door(taker)
+	ingest.New(sources, door, made.traffic, ask.author, now).Register(mux)
+	// … or is fetched, …
+	poller := reddit.NewPoller(reddit.PollerConfig{
+		Sources: sources, Taker: door, Client: ask.reddit, Reader: ask.reader, Told: counted(made.traffic), Now: now,
+	})
+	queue.Handle(reddit.WorkKind, poller.Handle)
+	imports := backfill.New(backfill.Config{
+		Projects: projects, Sources: sources, Taker: door, Actions: actions, Embedder: embedder, Same: sameProblem, Verdict: isChatter,
+		Strictness: strictness(projects), Mac: mac, Reader: ask.reader, Sentry: ask.sentry, Reddit: ask.reddit, Wake: queue.Wake, Now: now,
+	})
+	imports.Register(charged{queue})
 	// … that the agent can be asked to fix, …
 	if in := fixing(host, m); in != nil {
 		if made.launcher, err = newLauncher(ctx, cfg, m, log); err != nil {

@@ -18,6 +18,8 @@ type Config struct {
 	MetricsAddr string // host:port
 	AdminToken  Secret // "" if nobody gets in with one
 
+	PrivateHosts []string // that sources may name although they are not public
+
 	GitHub     GitHub
 	Store      Store
 	SecretKeys []secret.Key // current first; none: make one beside the bolt file

@@ -381,3 +381,15 @@ func FuzzSettings(f *testing.F) {
 		config.Load([]string{s.Name + "=" + value})
 	})
 }
+
+func TestPrivateHosts(t *testing.T) {
+	c, err := config.Load([]string{"SOULCASTER_PRIVATE_HOSTS=Sentry.internal, 10.0.0.7,fd00::7"})
+	if err != nil && strings.Contains(err.Error(), "PRIVATE_HOSTS") || !slices.Equal(c.PrivateHosts, []string{"sentry.internal", "10.0.0.7", "fd00::7"}) {
+		t.Errorf("got %q, %v", c.PrivateHosts, err)
+	}
+	for _, bad := range []string{"https://sentry.internal", "sentry.internal:443", "a,,b", "*", "a b"} {
+		if _, err := config.Load([]string{"SOULCASTER_PRIVATE_HOSTS=" + bad}); err == nil || !strings.Contains(err.Error(), "SOULCASTER_PRIVATE_HOSTS") {
+			t.Errorf("%q is taken: %v", bad, err)
+		}
+	}
+}

@@ -95,6 +95,10 @@ var settings = [...]Setting{
 		Doc: "Path of the YAML file with installations and sources, [below](#the-yaml-file).",
 		set: func(*Config, string) error { return nil }}, // read last, by Load
 
+	{Group: "The server", Name: "SOULCASTER_PRIVATE_HOSTS",
+		Doc: "Hosts, separated by commas, that sources may name although they are at addresses of a private network, as in `sentry.internal.example`: a Sentry of your own. They may be asked over plain http. Any other Sentry that somebody names has to be public and https, so that nobody can have this server ask what only it can reach.",
+		set: setHosts},
+
 	{Group: "The store", Name: storeSetting, Default: "bolt:./data/soulcaster.db",
 		Doc: "`bolt:PATH`, a file for one process, or `redis://…` or `rediss://…` for several (Sentinel: with `?master_name=NAME`; Cluster: with `?addr=HOST:PORT` for each other node). A file is refused on ECS, where it would not survive a deployment.",
 		set: setStore},
@@ -173,6 +177,19 @@ var settings = [...]Setting{
 			}
 			return nil
 		}},
+}
+
+func setHosts(c *Config, value string) error {
+	for name := range strings.SplitSeq(value, ",") {
+		name = strings.ToLower(strings.TrimSpace(name))
+		if name == "" || len(name) > 253 || strings.ContainsFunc(name, func(r rune) bool {
+			return r != '.' && r != '-' && r != ':' && (r < '0' || r > '9') && (r < 'a' || r > 'z')
+		}) || strings.Contains(name, ":") && net.ParseIP(name) == nil {
+			return wrong("is not a list of hosts", "write names or addresses without a scheme or a port, as in sentry.internal.example")
+		}
+		c.PrivateHosts = append(c.PrivateHosts, name)
+	}
+	return nil
 }
 
 func setFlag(to *bool, value string) (err error) {

@@ -22,7 +22,10 @@ import (
 
 // Work is the key of due work, in an installation's space, that says that the
 // subreddits of a source are to be read.
-func Work(sourceID string) string { return "reddit/" + sourceID }
+func Work(sourceID string) string { return WorkKind + "/" + sourceID }
+
+// WorkKind is the kind of that work.
+const WorkKind = "reddit"
 
 // How often Reddit is asked. A free client may ask a hundred times a minute; a
 // source with 25 subreddits asks at most once for each of them.
@@ -32,6 +35,8 @@ const (
 	idleAfter = 24 * time.Hour
 	// refusedPause is how long a client that Reddit refuses is left alone.
 	refusedPause = time.Hour
+	// suspendedPause is how long an installation is left alone that is suspended.
+	suspendedPause = 10 * time.Minute
 	// wholePause is how often the newest page is read as a whole where nothing seems
 	// to be new: a post that we go on from may be gone, and Reddit then shows
 	// nothing as newer.
@@ -112,6 +117,9 @@ func (p *Poller) Handle(ctx context.Context, it work.Item) (time.Time, error) {
 		return time.Time{}, nil
 	case src.Client == nil:
 		return time.Time{}, nil // due again when there is one
+	}
+	if in, _, err := project.LoadInstallation(ctx, it.Space); err != nil || in.Suspended {
+		return p.c.Now().Add(suspendedPause), err
 	}
 	t := &turn{p: p, src: src, space: it.Space, reddit: p.client(src), now: p.c.Now().UTC()}
 	if t.state, t.entry, err = stateOf(ctx, it.Space, src.ID); err != nil {
