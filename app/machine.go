@@ -205,12 +205,12 @@ func assemble(ctx context.Context, cfg *config.Config, db storage.DB, bell stora
 	poller := reddit.NewPoller(reddit.PollerConfig{
 		Sources: sources, Taker: door, Client: ask.reddit, Reader: ask.reader, Told: counted(made.traffic), Now: now,
 	})
-	queue.Handle(reddit.WorkKind, poller.Handle)
+	tenants.Handle(reddit.WorkKind, poller.Handle)
 	imports := backfill.New(backfill.Config{
 		Projects: projects, Sources: sources, Taker: door, Actions: actions, Embedder: embedder, Same: sameProblem, Verdict: isChatter,
 		Strictness: strictness(projects), Mac: mac, Reader: ask.reader, Sentry: ask.sentry, Reddit: ask.reddit, Wake: queue.Wake, Now: now,
 	})
-	imports.Register(charged{queue})
+	imports.Register(tenants)
 	// … that the agent can be asked to fix, …
 	if in := fixing(host, m); in != nil {
 		if made.launcher, err = newLauncher(ctx, cfg, m, log); err != nil {
