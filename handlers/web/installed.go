@@ -1,8 +1,14 @@
 package web
 
 import (
+	"context"
+	"errors"
 	"net/http"
 	"strconv"
+
+	"github.com/soulcaster/soulcaster/engine/storage"
+	"github.com/soulcaster/soulcaster/engine/upkeep"
+	"github.com/soulcaster/soulcaster/engine/work"
 )
 
 // InstalledReturn is where GitHub sends the browser to once the App was installed.
@@ -33,10 +39,33 @@ func (p *Pages) installed(w http.ResponseWriter, r *http.Request) {
 			p.notice(w, r, http.StatusNotFound, "GitHub does not say that you may see this installation. If somebody has to approve it first, you will see it after that.")
 			return
 		}
+		if err := p.welcome(r.Context(), id); err != nil {
+			p.broken(w, r, err)
+			return
+		}
 		v := installedView{frame: p.frame(r, who), Account: reach.Account, Installation: id, Repositories: len(reach.Repositories)}
 		if p.cfg.Sources != nil && who.administers(id) {
 			v.Sources = installationPath(id)
 		}
 		p.write(w, r, http.StatusOK, p.installedPage, v)
 	})(w, r)
+}
+
+// welcome makes the space of an installation, of which GitHub's delivery may not have come
+// yet.
+func (p *Pages) welcome(ctx context.Context, id int64) error {
+	if _, err := p.projects.Space(ctx, id); !errors.Is(err, storage.ErrNoSpace) {
+		return err
+	}
+	home, err := p.projects.Install(ctx, id)
+	if err != nil {
+		return err
+	}
+	var b storage.Batch
+	work.Add(&b, upkeep.InstallationWork)
+	if err := home.Apply(ctx, &b); err != nil {
+		return err
+	}
+	p.wake(home.Name())
+	return nil
 }

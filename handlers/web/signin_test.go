@@ -555,4 +555,10 @@ func TestInstalled(t *testing.T) {
 	if out := bob.ask("GET", "/installed?installation_id=202", nil); out.Code != 200 {
 		t.Errorf("what was installed a moment ago: %d %s", out.Code, out.Body)
 	}
+	if _, err := l.world.Projects.Space(t.Context(), 202); err != nil {
+		t.Errorf("its space is not made: %v", err)
+	}
+	if _, err := l.world.Projects.Space(t.Context(), 303); err == nil {
+		t.Error("an installation that is only claimed has a space")
+	}
 }
