@@ -225,7 +225,8 @@ func (p *Pages) quiet(r *http.Request, at *place, v *overviewView) error {
 		return nil
 	}
 	for _, t := range list {
-		if t.State == silent {
+		switch t.State {
+		case silent:
 			v.Needs = append(v.Needs, need{Kind: "silent", Of: at.Account(), Text: t.Name + " used to speak, and fell silent", Href: sourcePath(at, t.ID)})
 		}
 	}
