@@ -269,6 +269,9 @@ func TestRunFromPages(t *testing.T) {
 			t.Errorf("the page lacks %q", want)
 		}
 	}
+	if strings.Contains(page, `role="alert"`) {
+		t.Error("the page warns of something")
+	}
 	if t.Failed() {
 		t.Log(page)
 	}

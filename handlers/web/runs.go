@@ -99,6 +99,15 @@ func (p *Pages) run(w http.ResponseWriter, r *http.Request, at *place) {
 	p.write(w, r, http.StatusOK, p.runPage, v)
 }
 
+// took is how long a run took, or takes so far; while people look at its proposal, until
+// that was made.
+func (p *Pages) took(r *run.Run) time.Duration {
+	if r.State == run.Proposed {
+		return r.Changed.Sub(r.Created)
+	}
+	return r.Elapsed(p.now())
+}
+
 // noRun makes of a run that there is not what any address is that names nothing.
 func noRun(err error) error {
 	if errors.Is(err, run.ErrNone) {
@@ -115,7 +124,7 @@ func (p *Pages) lookAtRun(ctx context.Context, at *place, runID string) (*runVie
 	}
 	policy := p.projects.Policy(known)
 	v := &runView{Run: r, Project: known.Repo.String(), ProblemHref: clusterPath(known, r.Cluster), State: tell.State(r.State), Tone: runTone(r.State),
-		Took: tell.Span(r.Elapsed(p.now())), Rounds: policy.Fix.Rounds + 1}
+		Took: tell.Span(p.took(r)), Rounds: policy.Fix.Rounds + 1}
 	t := tell.View{Run: r, Rounds: policy.Fix.Rounds, Minutes: policy.Fix.Minutes, Now: p.now().UTC()}
 	if t.Evidence, err = run.Evidence(ctx, space, r.ID); err != nil {
 		return nil, err
@@ -249,7 +258,7 @@ func (p *Pages) runLines(ctx context.Context, space storage.Space, before string
 	}
 	for i, r := range list {
 		l := runLine{Href: RunPath(space.Name(), r.ID), State: tell.State(r.State), Tone: runTone(r.State), By: r.By, Issue: r.Issue, Created: r.Created,
-			Title: r.ID, Took: tell.Span(r.Elapsed(p.now())), Cost: tell.Cost(costs[i])}
+			Title: r.ID, Took: tell.Span(p.took(r)), Cost: tell.Price(costs[i])}
 		if r.Pull != nil {
 			l.Pull, l.PullURL = r.Pull.Number, r.Pull.URL
 		}

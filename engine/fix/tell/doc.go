@@ -68,6 +68,18 @@ func Cost(u run.Usage) string {
 	return fmt.Sprintf("USD %s.%02d, %s", number(cents/100), cents%100, requests)
 }
 
+// Price is Cost in a word or two.
+func Price(u run.Usage) string {
+	switch {
+	case u.Requests == 0:
+		return "nothing yet"
+	case !u.Priced:
+		return number(u.Input+u.Output) + " tokens"
+	}
+	money, _, _ := strings.Cut(Cost(u), ", ")
+	return money
+}
+
 // number is a whole number with its thousands set apart.
 func number(n int64) string {
 	s := fmt.Sprint(n)
