@@ -2,6 +2,7 @@ package issue
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"hash/maphash"
@@ -40,6 +41,9 @@ func NewCatalogues() *Catalogues {
 type Catalogue struct {
 	// Cut says that the project has more clusters than are listed: the oldest are not.
 	Cut bool
+	// Revision is a word that is another one whenever something changed: of two looks of
+	// one process the same, if nothing did in between and it was kept in memory.
+	Revision string
 
 	lines  []*listed // in the order of their ids
 	sorted [len(sorts)]struct {
@@ -255,7 +259,7 @@ func (v *volume) collect() *Catalogue {
 			break
 		}
 	}
-	c := &Catalogue{Cut: v.floor != ""}
+	c := &Catalogue{Cut: v.floor != "", Revision: rand.Text()[:12]}
 	for _, name := range names {
 		for _, l := range v.blocks[name] {
 			// Of some clusters nothing is left, and of some of them an issue.

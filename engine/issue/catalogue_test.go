@@ -272,6 +272,9 @@ func TestCatalogueOfAnOlderBuild(t *testing.T) {
 			issue.SetLine(b, issue.Line{Cluster: "000005", State: issue.Filed, Number: 7, Reports: 1})
 		})
 		all := lookUp(t, c, space)
+		if again := lookUp(t, c, space); again.Revision != all.Revision {
+			t.Errorf("nothing changed, and the revision did")
+		}
 		if l, ok := all.Line("000005"); !ok || l.Number != 7 || len(listed(t, all)) != 120 {
 			t.Errorf("%+v, and %d in all", l, len(listed(t, all)))
 		}

@@ -482,6 +482,26 @@ func TestStreamOfARun(t *testing.T) {
 	}
 }
 
+func TestStreamOfAProject(t *testing.T) {
+	d := newDesk(t)
+	bob := d.signed("bob")
+	l := bob.listens(d.quick(), api+d.project+"/events")
+	first := l.next()
+	if !strings.HasPrefix(first, `message {"problems":1,"reports":1,"waiting":0,`) {
+		t.Fatalf("the first event is %s", first)
+	}
+	d.world.Take("reports", d.world.Report("reports", `{"title": "Parcels to Norway are charged twice", "author": "z"}`)...)
+	if e := l.next(); !strings.Contains(e, `"waiting":1`) {
+		t.Errorf("then %s", e)
+	}
+	d.world.Settle()
+	for e := l.next(); !strings.Contains(e, `"problems":2`); e = l.next() {
+		if e == "" {
+			t.Fatal("the stream ended")
+		}
+	}
+}
+
 func TestStreamEnds(t *testing.T) {
 	for name, c := range map[string]func(d *desk, bob *guest){
 		"at sign-out": func(d *desk, bob *guest) { bob.ask("POST", "/logout", url.Values{}) },

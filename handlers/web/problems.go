@@ -1,6 +1,7 @@
 package web
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/http"
@@ -9,6 +10,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/soulcaster/soulcaster/engine/intake"
 	"github.com/soulcaster/soulcaster/engine/issue"
 	"github.com/soulcaster/soulcaster/handlers"
 )
@@ -100,6 +102,7 @@ func (p *Pages) problems(w http.ResponseWriter, r *http.Request, at *place) {
 		return
 	}
 	v := &problemsView{frame: p.inside(r, at, "Problems"), summary: s, Words: query.Words, Page: pageOf(r)}
+	v.Live = api + s.Href + "/events"
 	v.Asked = query != issue.Query{Sort: query.Sort}
 	query.Skip, query.Limit = (v.Page-1)*perPage, perPage
 	found, err := s.all.Find(query)
@@ -232,4 +235,25 @@ func (p *Pages) tellProblems(w http.ResponseWriter, r *http.Request, at *place) 
 		answer.Clusters = append(answer.Clusters, apiLine(l))
 	}
 	handlers.JSON(w, http.StatusOK, answer)
+}
+
+// problemsNow is what a stream about a project tells.
+type problemsNow struct {
+	Problems int    `json:"problems"`
+	Reports  int    `json:"reports"`
+	Waiting  int    `json:"waiting"`  // reports that are not grouped yet, at most 50
+	Revision string `json:"revision"` // another one whenever one of the problems changed
+}
+
+// problemEvents serves a stream about a project's problems.
+func (p *Pages) problemEvents(w http.ResponseWriter, r *http.Request, at *place) {
+	p.events(w, r, at, needs.see, func(ctx context.Context) (any, bool, error) {
+		all, err := p.catalogues.Look(ctx, at.space)
+		if err != nil {
+			return nil, false, err
+		}
+		todo, err := intake.Waiting(ctx, at.space, perList)
+		n := all.Count(p.now())
+		return problemsNow{n.Problems, n.Reports, len(todo), all.Revision}, false, err
+	})
 }

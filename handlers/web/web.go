@@ -123,6 +123,7 @@ func (p *Pages) Register(r *handlers.Router) {
 	in.form(project+"/clusters/{cluster}/commands", p.inProject(needs.command, p.command))
 	in.page(api+project+"/clusters/{cluster}/commands", p.inProject(needs.see, p.tellCommands))
 	in.form(api+project+"/clusters/{cluster}/commands", p.inProject(needs.command, p.commandTold))
+	in.stream(api+project+"/events", p.inProject(needs.see, p.problemEvents))
 	in.stream(api+project+"/clusters/{cluster}/events", p.inProject(needs.see, p.clusterEvents))
 	in.page(project+"/settings", p.inProject(needs.see, p.settings))
 	in.form(project+"/settings/mode", p.inProject(needs.configure, p.choose))
