@@ -77,7 +77,7 @@ func TestOverviewShowsWhereEverythingIs(t *testing.T) {
 	}
 	contains(t, get(t.Context(), h, "GET", "/").Body.String(),
 		`aria-label="Reports taken in, last 14 days: 5, at most 5 a day"`,
-		`<a href="`+home+`">acme/web</a>`, "preview", "<strong>2</strong> reports, 1 waiting to be grouped", "<strong>1</strong> problem",
+		`<a href="`+home+`">acme/web</a>`, "preview", "<strong>2</strong> reports in all, 1 waiting to be grouped", "<strong>1</strong> problem",
 		`<a href="`+home+`?state=preview">1 would be filed</a>`, `aria-label="Problems that were found, last 14 days: 1, at most 1 a day"`,
 		`href="`+home+`/clusters/000001">The CSV export of invoices fails</a>`, "cohesion ",
 		"1 report is held: no route names a repository", "Held: no repository is named for these", "Nobody knows where", "its source names no repository",
