@@ -5,13 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strconv"
 	"sync"
 
 	"github.com/soulcaster/soulcaster/engine/intake"
 	"github.com/soulcaster/soulcaster/engine/issue"
 	"github.com/soulcaster/soulcaster/engine/project"
-	"github.com/soulcaster/soulcaster/engine/storage"
 	"github.com/soulcaster/soulcaster/handlers"
 )
 
@@ -25,7 +25,6 @@ type overviewView struct {
 	frame
 	Needs    []need
 	Projects []overviewProject
-	Held     []heldView
 	Homes    []link // installations that the viewer sees as a whole
 	Next     string // the next page, "" if there is none
 }
@@ -36,32 +35,24 @@ type overviewProject struct {
 	Top []issue.Line // what hurts most
 }
 
-// heldView is what an installation holds.
-type heldView struct {
-	Account, Href string
-	Titles        []heldTitle
-	More          bool
-}
-
-type heldTitle struct{ Title, Source, Why string }
-
 // overview serves the page: of all that the viewer may see, what arrived, what became
 // of it, and what needs a person.
 func (p *Pages) overview(w http.ResponseWriter, r *http.Request, who *viewer) {
 	v := &overviewView{frame: p.frame(r, who)}
 	page := pageOf(r)
-	places, more, err := p.places(r.Context(), who, page, func(at *place) error {
-		if err := p.held(r.Context(), at, v); err != nil {
-			return err
-		}
-		return p.quiet(r, at, v)
-	})
+	homes, places, more, err := p.places(r.Context(), who, page)
 	if err != nil {
 		p.broken(w, r, err)
 		return
 	}
 	if more {
 		v.Next = "/?page=" + strconv.Itoa(page+1)
+	}
+	if page == 1 {
+		if err := p.wholes(r, homes, v); err != nil {
+			p.broken(w, r, err)
+			return
+		}
 	}
 	all, err := p.summaries(r.Context(), places)
 	if err != nil {
@@ -89,34 +80,34 @@ func pageOf(r *http.Request) int {
 	return n
 }
 
-// places finds the projects that somebody may see, of one page of them, and whether
-// there are more. Each is told of the installations that they may see as a whole.
-func (p *Pages) places(ctx context.Context, who *viewer, page int, whole func(at *place) error) (found []*place, more bool, err error) {
-	all, err := p.projects.Installations(ctx)
+// places finds the installations of which somebody may see something and, of one page of
+// them, the projects that they may see, and whether there are more.
+func (p *Pages) places(ctx context.Context, who *viewer, page int) (homes, found []*place, more bool, err error) {
+	ids, err := p.projects.Installations(ctx)
 	if err != nil {
-		return nil, false, err
+		return nil, nil, false, err
+	}
+	ids = who.installations(ids)
+	homes = make([]*place, len(ids))
+	spaces := make([][]string, len(ids))
+	err = each(len(ids), func(i int) error {
+		at, err := p.at(ctx, who, strconv.FormatInt(ids[i], 10))
+		if err == nil {
+			homes[i] = at
+			spaces[i], err = p.projects.Projects(ctx, ids[i])
+		}
+		if absent(err) { // it was uninstalled a moment ago
+			homes[i], err = nil, nil
+		}
+		return err
+	})
+	if err != nil {
+		return nil, nil, false, err
 	}
 	var names [][2]string // installation and project
-	for _, id := range who.installations(all) {
-		installation := strconv.FormatInt(id, 10)
-		at, err := p.at(ctx, who, installation)
-		if absent(err) {
-			continue
-		}
-		if err != nil {
-			return nil, false, err
-		}
-		if page == 1 && who.administers(id) {
-			if err := whole(at); err != nil {
-				return nil, false, err
-			}
-		}
-		spaces, err := p.projects.Projects(ctx, id)
-		if err != nil {
-			return nil, false, err
-		}
-		for _, name := range spaces {
-			names = append(names, [2]string{installation, name[len(project.Space(id, "")):]})
+	for i, id := range ids {
+		for _, name := range spaces[i] {
+			names = append(names, [2]string{strconv.FormatInt(id, 10), name[len(project.Space(id, "")):]})
 		}
 	}
 	places := make([]*place, len(names))
@@ -129,8 +120,9 @@ func (p *Pages) places(ctx context.Context, who *viewer, page int, whole func(at
 		return err
 	})
 	if err != nil {
-		return nil, false, err
+		return nil, nil, false, err
 	}
+	homes = slices.DeleteFunc(homes, func(at *place) bool { return at == nil })
 	skip := (page - 1) * maxProjects
 	for _, at := range places {
 		switch {
@@ -138,12 +130,12 @@ func (p *Pages) places(ctx context.Context, who *viewer, page int, whole func(at
 		case skip > 0:
 			skip--
 		case len(found) == maxProjects:
-			return found, true, nil
+			return homes, found, true, nil
 		default:
 			found = append(found, at)
 		}
 	}
-	return found, false, nil
+	return homes, found, false, nil
 }
 
 // summaries looks at projects. One that goes meanwhile is left out.
@@ -188,49 +180,54 @@ func each(n int, do func(i int) error) error {
 	return errors.Join(errs...)
 }
 
-// perHeld is how much of what an installation holds the overview shows.
-const perHeld = 5
-
-// held adds what an installation holds.
-func (p *Pages) held(ctx context.Context, at *place, v *overviewView) error {
-	h := heldView{Account: at.Account(), Href: installationPath(at.installation)}
-	n := 0
-	err := intake.EachHeld(ctx, at.home, perList+1, func(held intake.Held) {
-		n++
-		if f := held.Feedback; !f.Removed && len(h.Titles) < perHeld {
-			h.Titles = append(h.Titles, heldTitle{f.Title, f.Source, intake.Unrouted(f.Project)})
+// wholes adds the installations that the viewer may see as a whole, and what of them needs
+// a person: what they hold, and the sources that fell silent.
+func (p *Pages) wholes(r *http.Request, homes []*place, v *overviewView) error {
+	homes = slices.DeleteFunc(homes, func(at *place) bool { return !at.whole() })
+	needs := make([][]need, len(homes))
+	err := each(len(homes), func(i int) (err error) {
+		needs[i], err = p.needsOfWhole(r, homes[i])
+		if absent(err) {
+			return nil
 		}
+		return err
 	})
-	if errors.Is(err, storage.ErrNoSpace) || err == nil && len(h.Titles) == 0 {
-		return nil
+	for i, at := range homes {
+		v.Needs = append(v.Needs, needs[i]...)
+		if p.cfg.Sources != nil {
+			v.Homes = append(v.Homes, link{at.Account(), installationPath(at.installation)})
+		}
 	}
-	h.More = n > len(h.Titles)
-	many := plural(n, "report is", "reports are")
-	if n > perList {
-		many = fmt.Sprintf("more than %d reports are", perList)
-	}
-	v.Needs = append(v.Needs, need{Kind: "held", Of: h.Account, Text: many + " held: no route names a repository", Href: h.Href + "#held"})
-	v.Held = append(v.Held, h)
 	return err
 }
 
-// quiet adds the installation, and what of its sources fell silent.
-func (p *Pages) quiet(r *http.Request, at *place, v *overviewView) error {
+func (p *Pages) needsOfWhole(r *http.Request, at *place) (needs []need, err error) {
+	n := 0
+	err = intake.EachHeld(r.Context(), at.home, perList+1, func(held intake.Held) {
+		if !held.Feedback.Removed {
+			n++
+		}
+	})
+	if err != nil {
+		return nil, err
+	}
+	if n > 0 {
+		many := plural(n, "report is", "reports are")
+		if n > perList {
+			many = fmt.Sprintf("more than %d reports are", perList)
+		}
+		needs = append(needs, need{Kind: "held", Of: at.Account(), Text: many + " held: no route names a repository", Href: installationPath(at.installation) + "#held"})
+	}
 	if p.cfg.Sources == nil {
-		return nil
+		return needs, nil
 	}
-	v.Homes = append(v.Homes, link{at.Account(), installationPath(at.installation)})
 	list, err := p.sourcesOf(r, at)
-	if absent(err) {
-		return nil
-	}
 	for _, t := range list {
-		switch t.State {
-		case silent:
-			v.Needs = append(v.Needs, need{Kind: "silent", Of: at.Account(), Text: t.Name + " used to speak, and fell silent", Href: sourcePath(at, t.ID)})
+		if t.State == silent {
+			needs = append(needs, need{Kind: "silent", Of: at.Account(), Text: t.Name + " used to speak, and fell silent", Href: sourcePath(at, t.ID)})
 		}
 	}
-	return err
+	return needs, err
 }
 
 // apiProject is a project as the API tells of it.
@@ -281,7 +278,7 @@ func (p *Pages) tellOverview(w http.ResponseWriter, r *http.Request, who *viewer
 		}
 		page = n
 	}
-	places, more, err := p.places(r.Context(), who, page, func(*place) error { return nil })
+	_, places, more, err := p.places(r.Context(), who, page)
 	if err != nil {
 		p.broken(w, r, err)
 		return

@@ -80,7 +80,7 @@ func TestOverviewShowsWhereEverythingIs(t *testing.T) {
 		`<a href="`+home+`">acme/web</a>`, "preview", "<strong>2</strong> reports in all, 1 waiting to be grouped", "<strong>1</strong> problem",
 		`<a href="`+home+`?state=preview">1 would be filed</a>`, `aria-label="Problems that were found, last 14 days: 1, at most 1 a day"`,
 		`href="`+home+`/clusters/000001">The CSV export of invoices fails</a>`, "cohesion ",
-		"1 report is held: no route names a repository", "Held: no repository is named for these", "Nobody knows where", "its source names no repository",
+		`<a href="/installations/101#held">1 report is held: no route names a repository</a>`,
 	)
 }
 
