@@ -19,6 +19,7 @@ import (
 	"github.com/soulcaster/soulcaster/engine/embed"
 	"github.com/soulcaster/soulcaster/engine/embed/gemini"
 	"github.com/soulcaster/soulcaster/engine/embed/lexical"
+	"github.com/soulcaster/soulcaster/engine/erasure"
 	"github.com/soulcaster/soulcaster/engine/fix"
 	"github.com/soulcaster/soulcaster/engine/fix/model"
 	"github.com/soulcaster/soulcaster/engine/fix/publish"
@@ -211,6 +212,12 @@ func assemble(ctx context.Context, cfg *config.Config, db storage.DB, bell stora
 		Strictness: strictness(projects), Mac: mac, Reader: ask.reader, Sentry: ask.sentry, Reddit: ask.reddit, Wake: queue.Wake, Now: now,
 	})
 	imports.Register(tenants)
+	// … and can be erased, also while an installation is suspended.
+	eraser := &erasure.Eraser{Projects: projects, Intake: taker, Log: actions, Hash: ask.author, Wake: queue.Wake, Now: now,
+		Imports: func(ctx context.Context, space storage.Space, by, requestID string) (bool, error) {
+			return imports.Clear(ctx, space, backfill.By{Who: by, RequestID: requestID})
+		}}
+	queue.Handle(erasure.Work, eraser.Handle)
 	// … that the agent can be asked to fix, …
 	if in := fixing(host, m); in != nil {
 		if made.launcher, err = newLauncher(ctx, cfg, m, log); err != nil {

@@ -51,6 +51,18 @@ func (f *Feedback) remove() {
 	f.Labels, f.Releases, f.Environments = nil, nil, nil
 }
 
+// Forget takes a person out of those whom an error group happened to, and reports whether
+// they were among them. That there was somebody still counts.
+func (f *Feedback) Forget(authors []string) bool {
+	before := len(f.People)
+	f.People = slices.DeleteFunc(f.People, func(p string) bool { return slices.Contains(authors, p) })
+	was := len(f.People) < before
+	if f.Kind == Sentry && slices.Contains(authors, f.Author) {
+		f.Author, was = "", true
+	}
+	return was
+}
+
 // widen takes in when and in what it was seen.
 func (f *Feedback) widen(n *Feedback, c *Change) {
 	if n.First.Before(f.First) {

@@ -132,6 +132,23 @@ func (r *Reader) author(realm, name string) string {
 	return r.Hash(realm + ":" + name)
 }
 
+// AuthorsNamed are the hashes under which somebody may have been told apart, whatever
+// kind of source they spoke through: name is what the source calls them, such as a login,
+// an address or a number. hash is that of a [Reader].
+func AuthorsNamed(hash func(author string) string, name string) []string {
+	r := Reader{Hash: hash}
+	var all []string
+	for _, as := range [][2]string{
+		{"report", name}, {"reddit", strings.TrimPrefix(strings.TrimPrefix(strings.TrimSpace(name), "/"), "u/")}, {"sentry", name},
+		{"sentry", "id:" + name}, {"sentry", "username:" + name}, {"sentry", "email:" + name}, {"sentry", "ip:" + name},
+	} {
+		if h := r.author(as[0], as[1]); h != "" && strings.TrimSpace(name) != "" {
+			all, _ = add(all, 10, h)
+		}
+	}
+	return all
+}
+
 // sent is the moment that a state in this request holds from.
 func (r *Reader) sent() time.Time {
 	if r.Sent.IsZero() || r.Sent.After(r.Now) {

@@ -82,6 +82,7 @@
 //
 //	run-review/<pull>/<review>  asked: a review that may ask for a round, frozen
 //	run-news/<run>              {}: a delivery told of its pull request or its issue
+//	run-withdrawn/<run>         {}: some of what people wrote was erased: it forgets all of it
 //	run-checks/<run>            sha: a commit whose checks have ended with a failure
 //	delivery/review-<review>    {at}: a review was noted, by a look at GitHub; the hook
 //	                            writes the same of those that deliveries bring

@@ -45,6 +45,9 @@ func (s *sitting) unwanted(ctx context.Context) (run.Reason, string, error) {
 	if r.Wish != nil {
 		return r.Wish.Reason, "", nil
 	}
+	if mark, err := s.withdrawn(ctx); err != nil || mark.Exists() {
+		return run.ReasonGone, "what somebody wrote was erased, and the agent had it", err
+	}
 	home, err := s.Projects.Space(ctx, s.project.Installation)
 	if err != nil {
 		return "", "", err

@@ -131,6 +131,11 @@ func (s *sitting) step(ctx context.Context) (time.Time, error) {
 			return s.now, err
 		}
 	}
+	if r := s.run; !r.State.Busy() && (r.Released || r.Attempt == nil) {
+		if err := s.withdraw(ctx); err != nil {
+			return time.Time{}, err
+		}
+	}
 	switch s.run.State {
 	case run.Queued:
 		return s.queue(ctx)

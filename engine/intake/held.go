@@ -31,6 +31,11 @@ func (in *Intake) hold(ctx context.Context, installation int64, readings []feedb
 	if err != nil {
 		return err
 	}
+	return in.holdIn(ctx, home, readings, at, answers)
+}
+
+// holdIn is hold in a space that is open.
+func (in *Intake) holdIn(ctx context.Context, home storage.Space, readings []feedback.Reading, at []int, answers []Answer) error {
 	ids := distinct(readings, at)
 	all, err := loadHeld(ctx, home, ids)
 	if err != nil {

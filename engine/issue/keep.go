@@ -97,6 +97,12 @@ func (s *sitting) attend(ctx context.Context) (time.Time, error) {
 // preview now: beside the record of the last edit, which undo needs.
 func (s *sitting) rehearse(ctx context.Context, takenBack bool) (time.Time, error) {
 	due, why, again := EditDue(s.problem, s.kept.Record, s.now)
+	if takenBack { // the issue is not written while this is a preview, but nothing is kept of it here
+		if err := s.forget(ctx); err != nil {
+			return time.Time{}, err
+		}
+		s.kept.Title = ""
+	}
 	if s.kept.State == "closed" || !due && !takenBack {
 		return again, nil
 	}
@@ -116,6 +122,11 @@ func (s *sitting) takeOut(ctx context.Context) error {
 	if err := s.edit(ctx, "taken back at its source, or not to be published any more", takingOut); err != nil {
 		return err
 	}
+	return s.forget(ctx)
+}
+
+// forget forgets what was sent, and would be sent, of the issue's text.
+func (s *sitting) forget(ctx context.Context) error {
 	for _, key := range []string{CreateKey(s.id), EditKey(s.id), "undo/" + EditKey(s.id), "preview/" + EditKey(s.id)} {
 		if err := s.log.Forget(ctx, s.space, key); err != nil {
 			return err
@@ -177,6 +188,9 @@ func (s *sitting) edit(ctx context.Context, why string, how manner) error {
 		if e.Title != "" {
 			k.Title = e.Title
 		}
+	}
+	if must && k.Title != Title(published) {
+		k.Title = "" // a person has given it another one, and what ours said is not kept
 	}
 	k.SectionHash = Hash(section)
 	s.tell()

@@ -188,6 +188,11 @@ func Evidence(ctx context.Context, space storage.Space, id string) (list []brief
 	return list, err
 }
 
+// SetEvidence adds to the batch what a run has as its evidence from now on.
+func SetEvidence(b *storage.Batch, id string, list []brief.Evidence) {
+	b.SetJSON(evidencePrefix+id, list)
+}
+
 // HashEvidence is what binds a run to the evidence that was shown: SHA-256,
 // hexadecimal, of its JSON.
 func HashEvidence(list []brief.Evidence) (string, error) {
