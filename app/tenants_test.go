@@ -23,6 +23,7 @@ import (
 
 	"github.com/soulcaster/soulcaster/app/e2e/hub"
 	"github.com/soulcaster/soulcaster/config"
+	"github.com/soulcaster/soulcaster/engine/backfill"
 	fixrun "github.com/soulcaster/soulcaster/engine/fix/run"
 	"github.com/soulcaster/soulcaster/engine/github"
 	"github.com/soulcaster/soulcaster/engine/issue"
@@ -394,6 +395,13 @@ func (p *passer) fill(organization string, reports int, ids map[string]string) {
 		t.Fatal(err)
 	}
 	ids["{run}"] = r.ID
+	// Ids of imports begin with the time, and end with what nobody guesses.
+	ids["{import}"] = now.Format("20060102150405") + "-" + strings.Repeat(map[string]string{"acme": "a", "other": "b"}[organization], 8)
+	var brought storage.Batch
+	brought.SetJSON("import/"+ids["{import}"], backfill.Import{ID: ids["{import}"], Kind: backfill.File, Name: "of " + organization, By: "mona", Started: now, Expires: now.Add(time.Hour), State: backfill.Ready})
+	if err := space.Apply(t.Context(), &brought); err != nil {
+		t.Fatal(err)
+	}
 	within(t, "the project is visible", func() bool {
 		status, _ := p.asks("GET", put("/projects/{installation}/{project}/settings", ids), "")
 		return status == http.StatusOK

@@ -94,25 +94,35 @@ func (b *Backfill) From(ctx context.Context, space storage.Space, src *source.So
 	if err != nil {
 		return Import{}, err
 	}
-	i := Import{Source: src.ID, Name: src.Label(), State: Fetching, From: &cursor{}}
-	switch {
-	case src.Kind == source.Sentry && src.API != nil:
-		i.Kind = Sentry
-		if i.From.Places = sentryProjects(src, p); len(i.From.Places) == 0 {
-			return Import{}, &LimitError{"nothing of this source belongs to this project: no route of it leads here"}
-		}
-	case src.Kind == source.Reddit && src.Client != nil:
-		i.Kind = Reddit
-		if !routed(src.Repository, p) {
-			return Import{}, &LimitError{"nothing of this source belongs to this project: its repository is another"}
-		}
-		if i.From.Places = slices.Clone(src.Subreddits); len(i.From.Places) == 0 {
-			return Import{}, &LimitError{"this source names no subreddits"}
-		}
-	default:
-		return Import{}, &LimitError{"this source cannot be asked: give it a token for Sentry's API, or Reddit's OAuth client"}
+	if err := Asks(src, p); err != nil {
+		return Import{}, err
+	}
+	i := Import{Source: src.ID, Name: src.Label(), State: Fetching, Kind: Reddit, From: &cursor{Places: slices.Clone(src.Subreddits)}}
+	if src.Kind == source.Sentry {
+		i.Kind, i.From.Places = Sentry, sentryProjects(src, p)
 	}
 	return b.begin(ctx, space, i, by)
+}
+
+// Asks reports whether a source can be asked for what belongs to a project; a
+// [*LimitError] says why not.
+func Asks(src *source.Source, p project.Project) error {
+	switch {
+	case src.Kind == source.Sentry && src.API != nil:
+		if len(sentryProjects(src, p)) == 0 {
+			return &LimitError{"nothing of this source belongs to this project: no route of it leads here"}
+		}
+	case src.Kind == source.Reddit && src.Client != nil:
+		switch {
+		case !routed(src.Repository, p):
+			return &LimitError{"nothing of this source belongs to this project: its repository is another"}
+		case len(src.Subreddits) == 0:
+			return &LimitError{"this source names no subreddits"}
+		}
+	default:
+		return &LimitError{"this source cannot be asked: give it a token for Sentry's API, or Reddit's OAuth client"}
+	}
+	return nil
 }
 
 // routed reports whether a repository's name means the project.

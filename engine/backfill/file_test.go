@@ -236,9 +236,7 @@ func TestStale(t *testing.T) {
 	w := newWorld(t, false)
 	i := w.file(strings.Join(reports(t, "same.txt"), "\n"))
 	behind := func() bool {
-		i := w.get(i.ID)
-		revision := w.revision()
-		return backfill.Behind(t.Context(), w.space(), i, revision)
+		return backfill.Behind(w.get(i.ID), w.revision())
 	}
 	w.Settle()
 	if behind() {

@@ -172,8 +172,9 @@ func List(ctx context.Context, space storage.Space) ([]Import, error) {
 	return all, nil
 }
 
-// Behind reports whether a project's clusters have changed since the preview of an
-// import began: what would come of it may be something else now.
-func Behind(ctx context.Context, space storage.Space, i Import, revision uint64) bool {
+// Behind reports whether a project's clusters, which are at a revision now, have
+// changed since the preview of an import began: what would come of it may be something
+// else by now.
+func Behind(i Import, revision uint64) bool {
 	return i.Stale || i.State == Ready && revision != i.Revision
 }

@@ -53,6 +53,8 @@ var done = map[string]string{
 	"removed":   "The source is removed. What it brought to a repository stays there.",
 	"routed":    "The route is set: what was held of it is let in within moments.",
 
+	"agreed": "It is being imported.",
+
 	"ordered":  "It was ordered. What comes of it is shown here.",
 	"answered": "It was carried out: the answer is below.",
 }
@@ -70,6 +72,7 @@ var (
 		{"Runs", "/runs", needs.see},
 		{"Work", "/work", needs.see},
 		{"Audit", "/audit", needs.see},
+		{"Imports", "/imports", needs.configure},
 		{"Settings", "/settings", needs.see},
 	}
 	installationTabs = []section{
@@ -94,7 +97,7 @@ func (p *Pages) inside(r *http.Request, at *place, here string, below ...link) f
 	f.Trail = append(f.Trail, below...)
 	f.Trail[len(f.Trail)-1].Href = "" // this page
 	for _, t := range tabs {
-		if at.may(t.need) {
+		if at.may(t.need) && (t.below != "/imports" || p.cfg.Imports != nil) {
 			f.Tabs = append(f.Tabs, tab{Text: t.text, Href: base + t.below, Here: t.text == here})
 		}
 	}

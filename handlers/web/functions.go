@@ -12,7 +12,7 @@ import (
 
 // functions are what the template may call.
 func (p *Pages) functions() template.FuncMap {
-	return template.FuncMap{
+	return importFunctions(template.FuncMap{
 		"percent": func(x *float64) string { return fmt.Sprintf("%.0f %%", 100**x) },
 		"ago": func(at time.Time) string {
 			switch d := p.now().Sub(at); {
@@ -53,7 +53,7 @@ func (p *Pages) functions() template.FuncMap {
 			}
 			return "hold"
 		},
-	}
+	})
 }
 
 // plural is a number with what is said of one or of many.

@@ -157,7 +157,7 @@ func newLobbyOf(t *testing.T, w *enginetest.World) *lobby {
 	permission := func(ctx context.Context, at github.At, login string) (github.Permission, error) {
 		return l.permission(ctx, at, login)
 	}
-	p, err := New(Config{Sources: w.Store, PublicURL: "https://soul.test", AdminToken: token, Permission: permission, SignIn: &SignIn{Login: login, Sessions: l.sessions, Access: l.access, Keys: keys, WebURL: l.accounts.server.URL, Secure: true}, Commands: w.Commands},
+	p, err := New(Config{Sources: w.Store, Imports: importsOf(w), PublicURL: "https://soul.test", AdminToken: token, Permission: permission, SignIn: &SignIn{Login: login, Sessions: l.sessions, Access: l.access, Keys: keys, WebURL: l.accounts.server.URL, Secure: true}, Commands: w.Commands},
 		w.Projects, w.Actions, w.Now)
 	if err != nil {
 		t.Fatal(err)

@@ -13,6 +13,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/soulcaster/soulcaster/engine/action"
+	"github.com/soulcaster/soulcaster/engine/backfill"
 	"github.com/soulcaster/soulcaster/engine/github"
 	"github.com/soulcaster/soulcaster/engine/issue"
 	"github.com/soulcaster/soulcaster/engine/project"
@@ -39,6 +40,7 @@ type Config struct {
 	Commands   Commands                                                           // nil: nobody can give any
 	Drafts     Drafts                                                             // nil: nobody is told what an issue would say
 	Sources    *source.Store                                                      // nil: there are no pages of sources
+	Imports    *backfill.Backfill                                                 // nil: nothing can be imported
 	Quotas     func(ctx context.Context, installation int64) ([]quota.Use, error) // nil: nobody is told of them
 }
 
@@ -62,13 +64,16 @@ type Pages struct {
 	sourcesPage, sourcePage, newSourcePage                *template.Template
 	runPage, loginPage, noticePage, installedPage         *template.Template
 	settingsPage, auditPage, workPage, keysPage, runsPage *template.Template
+	importsPage, importPage                               *template.Template
+
+	uploading chan struct{} // a word for each file that is understood
 }
 
 // New returns the pages.
 func New(cfg Config, projects *project.Registry, actions *action.Log, now func() time.Time) (*Pages, error) {
 	p := &Pages{cfg: cfg, projects: projects, actions: actions, now: now, wake: cfg.Wake,
 		strikes: handlers.NewStrikes(now), tokens: newMinute[github.Person](now), markdown: newMarkdown(), streams: newStreams(), wait: answerWithin,
-		catalogues: issue.NewCatalogues(), drafting: make(chan struct{}, maxDrafts)}
+		catalogues: issue.NewCatalogues(), drafting: make(chan struct{}, maxDrafts), uploading: make(chan struct{}, maxUploads)}
 	if p.wake == nil {
 		p.wake = func(...string) {}
 	}
@@ -77,6 +82,7 @@ func New(cfg Config, projects *project.Registry, actions *action.Log, now func()
 		"sources.html": &p.sourcesPage, "source.html": &p.sourcePage, "source-new.html": &p.newSourcePage,
 		"run.html": &p.runPage, "login.html": &p.loginPage, "notice.html": &p.noticePage, "installed.html": &p.installedPage,
 		"settings.html": &p.settingsPage, "audit.html": &p.auditPage, "work.html": &p.workPage, "keys.html": &p.keysPage, "runs.html": &p.runsPage,
+		"imports.html": &p.importsPage, "import.html": &p.importPage,
 	} {
 		var err error
 		if *to, err = p.parse(name); err != nil {
@@ -129,6 +135,9 @@ func (p *Pages) Register(r *handlers.Router) {
 	in.form(project+"/settings/mode", p.inProject(needs.configure, p.choose))
 	in.page(api+project+"/settings", p.inProject(needs.see, p.tellSettings))
 	in.form(api+project+"/settings", p.inProject(needs.configure, p.chooseSettings))
+	if p.cfg.Imports != nil {
+		p.registerImports(in, project)
+	}
 	for _, name := range []string{"style.css", "icon.svg", "live.js"} {
 		in.page("/assets/"+name, asset(name))
 	}
