@@ -33,7 +33,7 @@ type Lacking struct {
 	Compared int     `json:"compared"`           // groups that Sentry has
 	Unrouted int     `json:"unrouted,omitempty"` // of them, of projects that no route names: they are left out
 	More     bool    `json:"more,omitempty"`     // Sentry has more than are compared
-	Groups   []Group `json:"groups,omitempty"`   // that are lacking, the newest first
+	Groups   []Group `json:"groups"`             // that are lacking, the newest first
 	Trouble  string  `json:"trouble,omitempty"`
 
 	Fetch   bool `json:"fetch,omitempty"`   // somebody wants them

@@ -39,6 +39,9 @@ type Subreddit struct {
 	Trouble string    `json:"trouble,omitempty"` // why it was not
 }
 
+// Of returns what is remembered of a subreddit, nil if nothing is.
+func (s *State) Of(name string) *Subreddit { return s.Subreddits[strings.ToLower(name)] }
+
 // see notes the newest of some posts.
 func (s *Subreddit) see(names []string) {
 	for _, n := range names {

@@ -54,6 +54,7 @@ var done = map[string]string{
 	"routed":    "The route is set: what was held of it is let in within moments.",
 
 	"agreed": "It is being imported.",
+	"asked":  "Sentry is asked. What comes of it is shown here.",
 
 	"ordered":  "It was ordered. What comes of it is shown here.",
 	"answered": "It was carried out: the answer is below.",

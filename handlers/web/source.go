@@ -28,8 +28,9 @@ type sourceView struct {
 	ClientMade   time.Time
 	MadeBy       string
 	MadeAt       time.Time
-	Key          string // that was made a moment ago, and will never be shown again
-	Curl         string // a line that uses it
+	Key          string     // that was made a moment ago, and will never be shown again
+	Curl         string     // a line that uses it
+	Asked        *askedView // nil: it is not asked from here
 }
 
 type routeLine struct{ Project, Repository string }
@@ -104,7 +105,8 @@ func (p *Pages) sourceView(r *http.Request, at *place, id string) (*sourceView, 
 	if stored.Client != nil {
 		v.ClientID = stored.Client.ID
 	}
-	return v, nil
+	v.Asked, err = p.askedOf(r.Context(), at, stored)
+	return v, err
 }
 
 // source serves the page of one source.
@@ -131,9 +133,17 @@ func (p *Pages) tellSource(w http.ResponseWriter, r *http.Request, at *place) {
 // sourceEvents is a stream of how a source is doing.
 func (p *Pages) sourceEvents(w http.ResponseWriter, r *http.Request, at *place) {
 	id := r.PathValue("source")
-	seen := func(ctx context.Context, at *place) (sourceTold, error) {
-		t, _, err := p.findSource(r.WithContext(ctx), at, id)
-		return t, err
+	type seenNow struct {
+		sourceHealth
+		Asked any `json:"asked,omitempty"` // how far it is asked from here
+	}
+	seen := func(ctx context.Context, at *place) (now seenNow, err error) {
+		t, stored, err := p.findSource(r.WithContext(ctx), at, id)
+		if err != nil {
+			return now, err
+		}
+		asked, err := p.askedOf(ctx, at, stored)
+		return seenNow{t.sourceHealth, asked.asked()}, err
 	}
 	at.narrow = func(ctx context.Context, now *place) (bool, error) {
 		_, err := seen(ctx, now)
@@ -143,8 +153,8 @@ func (p *Pages) sourceEvents(w http.ResponseWriter, r *http.Request, at *place) 
 		return err == nil, err
 	}
 	p.events(w, r, at, needs.see, func(ctx context.Context) (any, bool, error) {
-		t, err := seen(ctx, at)
-		return t.sourceHealth, false, err
+		now, err := seen(ctx, at)
+		return now, false, err
 	})
 }
 

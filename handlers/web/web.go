@@ -118,6 +118,9 @@ func (p *Pages) Register(r *handlers.Router) {
 	}
 	if p.cfg.Sources != nil {
 		p.registerSources(in, installation)
+		if p.cfg.Imports != nil {
+			p.registerLacking(in, installation)
+		}
 	}
 	in.page(installation+"/keys", p.inInstallation(needs.configure, p.keys))
 	in.form(installation+"/keys/make", p.inInstallation(needs.configure, p.makeKey))
