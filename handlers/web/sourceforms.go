@@ -280,7 +280,10 @@ func (p *Pages) newSecret(r *http.Request, at *place, id, value, after string) (
 		return "", err
 	}
 	known := overlaps()
-	i := slices.IndexFunc(known, func(o overlap) bool { return o.Value == cmp.Or(after, "0h") })
+	if after == "" && len(was.Keys) == 0 {
+		after = known[0].Value // there are none that could go on
+	}
+	i := slices.IndexFunc(known, func(o overlap) bool { return o.Value == after })
 	if i < 0 {
 		return "", &source.FieldError{Field: "overlap", Message: "say how long older secrets go on: 0h, 1h, 24h or 168h"}
 	}

@@ -555,6 +555,7 @@ func TestSourcesByProgram(t *testing.T) {
 	ask(400, "POST", at, `{"nam": "x"}`, nil)
 	ask(201, "POST", at+"/secrets", `{"overlap": "1h"}`, &made)
 	ask(422, "POST", at+"/secrets", `{"overlap": "2h"}`, nil)
+	ask(422, "POST", at+"/secrets", `{}`, nil) // nobody ends a key by saying nothing
 	ask(200, "GET", at, "", &told)
 	if len(told.Secrets) != 2 || told.Secrets[1].Until.IsZero() {
 		t.Errorf("%+v", told.Secrets)
