@@ -264,7 +264,7 @@ func TestRunFromPages(t *testing.T) {
 		t.Fatalf("fix: %d %s", out.Code, out.Header().Get("Location"))
 	}
 	page := bob.ask("GET", strings.TrimSuffix(out.Header().Get("Location"), "#commands"), nil).Body.String()
-	for _, want := range []string{"The agent was asked", "It was carried out", "Mind the &lt;b&gt;gap&lt;/b&gt;", ">Cancel the run</button>", `data-live="` + api + d.project + "/runs/", "Round", "nothing yet"} {
+	for _, want := range []string{"The agent was asked", "The answer is below", "Mind the &lt;b&gt;gap&lt;/b&gt;", ">Cancel the run</button>", `data-live="` + api + d.project + "/runs/", "Round", "nothing yet"} {
 		if !strings.Contains(page, want) {
 			t.Errorf("the page lacks %q", want)
 		}
@@ -365,7 +365,7 @@ func TestCommandsInPreview(t *testing.T) {
 	}
 	w.Settle()
 	page = send("GET", path+"?done=answered", nil).Body.String()
-	for _, want := range []string{"by you, just now", "no issue is filed until", ">Unmute: let its issue be filed</button>", ">Undo the muting</button>", "It was carried out"} {
+	for _, want := range []string{"by you, just now", "no issue is filed until", ">Unmute: let its issue be filed</button>", ">Undo the muting</button>", "The answer is below"} {
 		if !strings.Contains(page, want) {
 			t.Errorf("the page lacks %q:\n%s", want, page)
 		}

@@ -57,7 +57,7 @@ var done = map[string]string{
 	"asked":  "Sentry is asked. What comes of it is shown here.",
 
 	"ordered":  "It was ordered. What comes of it is shown here.",
-	"answered": "It was carried out: the answer is below.",
+	"answered": "The answer is below.",
 }
 
 // section is a page of a project or an installation that a tab leads to.
