@@ -267,7 +267,7 @@ func assemble(ctx context.Context, cfg *config.Config, db storage.DB, bell stora
 	worker := command.NewWorker(commandHost(host), commandRuns(made.runs), projects, actions, mac, queue.Wake, now)
 	tenants.Handle("command", worker.Handle)
 	pages, err := web.New(web.Config{
-		Sources: sources, Imports: imports, Quotas: meter.Of,
+		Sources: sources, Imports: imports, Quotas: meter.Of, Eraser: eraser,
 		Preview: m.preview, Demo: m.sample != nil, PublicURL: cmp.Or(cfg.PublicURL, m.address), AdminToken: cfg.AdminToken.Reveal(), SignIn: people, Permission: permission, Wake: queue.Wake, Commands: worker, Drafts: keeper,
 	}, projects, actions, now)
 	if err != nil {

@@ -45,6 +45,7 @@ var done = map[string]string{
 	"preview": "The project is in preview: nothing more is written to GitHub.",
 	"revoked": "The key opens nothing any more.",
 	"retry":   "It is tried again.",
+	"erase":   "It is being erased. What is made of it is worked out anew within moments.",
 
 	"connected": "The source is connected. What is next stands below.",
 	"saved":     "It is saved.",
@@ -79,6 +80,7 @@ var (
 	installationTabs = []section{
 		{"Sources", "", needs.see},
 		{"Keys", "/keys", needs.configure},
+		{"Data", "/data", needs.configure},
 		{"Work", "/work", needs.see},
 		{"Audit", "/audit", needs.see},
 	}
@@ -97,8 +99,9 @@ func (p *Pages) inside(r *http.Request, at *place, here string, below ...link) f
 	}
 	f.Trail = append(f.Trail, below...)
 	f.Trail[len(f.Trail)-1].Href = "" // this page
+	missing := map[string]bool{"/imports": p.cfg.Imports == nil, "/data": p.cfg.Eraser == nil}
 	for _, t := range tabs {
-		if at.may(t.need) && (t.below != "/imports" || p.cfg.Imports != nil) {
+		if at.may(t.need) && !missing[t.below] {
 			f.Tabs = append(f.Tabs, tab{Text: t.text, Href: base + t.below, Here: t.text == here})
 		}
 	}

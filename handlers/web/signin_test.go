@@ -18,6 +18,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/soulcaster/soulcaster/engine/enginetest"
+	"github.com/soulcaster/soulcaster/engine/erasure"
 	"github.com/soulcaster/soulcaster/engine/github"
 	"github.com/soulcaster/soulcaster/engine/project"
 	"github.com/soulcaster/soulcaster/engine/signin"
@@ -157,7 +158,10 @@ func newLobbyOf(t *testing.T, w *enginetest.World) *lobby {
 	permission := func(ctx context.Context, at github.At, login string) (github.Permission, error) {
 		return l.permission(ctx, at, login)
 	}
-	p, err := New(Config{Sources: w.Store, Imports: importsOf(w), PublicURL: "https://soul.test", AdminToken: token, Permission: permission, SignIn: &SignIn{Login: login, Sessions: l.sessions, Access: l.access, Keys: keys, WebURL: l.accounts.server.URL, Secure: true}, Commands: w.Commands},
+	eraser := &erasure.Eraser{Projects: w.Projects, Intake: w.Intake, Log: w.Actions, Wake: func(...string) {}, Now: w.Now,
+		Hash: func(_ int64, author string) string { return "hash of " + author }}
+	w.Handle(erasure.Work, eraser.Handle)
+	p, err := New(Config{Eraser: eraser, Sources: w.Store, Imports: importsOf(w), PublicURL: "https://soul.test", AdminToken: token, Permission: permission, SignIn: &SignIn{Login: login, Sessions: l.sessions, Access: l.access, Keys: keys, WebURL: l.accounts.server.URL, Secure: true}, Commands: w.Commands},
 		w.Projects, w.Actions, w.Now)
 	if err != nil {
 		t.Fatal(err)

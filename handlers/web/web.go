@@ -14,6 +14,7 @@ import (
 
 	"github.com/soulcaster/soulcaster/engine/action"
 	"github.com/soulcaster/soulcaster/engine/backfill"
+	"github.com/soulcaster/soulcaster/engine/erasure"
 	"github.com/soulcaster/soulcaster/engine/github"
 	"github.com/soulcaster/soulcaster/engine/issue"
 	"github.com/soulcaster/soulcaster/engine/project"
@@ -42,6 +43,7 @@ type Config struct {
 	Sources    *source.Store                                                      // nil: there are no pages of sources
 	Imports    *backfill.Backfill                                                 // nil: nothing can be imported
 	Quotas     func(ctx context.Context, installation int64) ([]quota.Use, error) // nil: nobody is told of them
+	Eraser     *erasure.Eraser                                                    // nil: nothing can be erased, or downloaded, from the pages
 }
 
 // Pages serves the pages.
@@ -59,12 +61,14 @@ type Pages struct {
 
 	catalogues *issue.Catalogues
 	drafting   chan struct{} // a word for each draft that is worked out of a big cluster
+	exporting  chan struct{} // a word for each download of all data
 
 	overviewPage, problemsPage, clusterPage               *template.Template
 	sourcesPage, sourcePage, newSourcePage                *template.Template
 	runPage, loginPage, noticePage, installedPage         *template.Template
 	settingsPage, auditPage, workPage, keysPage, runsPage *template.Template
 	importsPage, importPage                               *template.Template
+	dataPage                                              *template.Template
 
 	uploading chan struct{} // a word for each file that is understood
 }
@@ -73,7 +77,7 @@ type Pages struct {
 func New(cfg Config, projects *project.Registry, actions *action.Log, now func() time.Time) (*Pages, error) {
 	p := &Pages{cfg: cfg, projects: projects, actions: actions, now: now, wake: cfg.Wake,
 		strikes: handlers.NewStrikes(now), tokens: newMinute[github.Person](now), markdown: newMarkdown(), streams: newStreams(), wait: answerWithin,
-		catalogues: issue.NewCatalogues(), drafting: make(chan struct{}, maxDrafts), uploading: make(chan struct{}, maxUploads)}
+		catalogues: issue.NewCatalogues(), drafting: make(chan struct{}, maxDrafts), uploading: make(chan struct{}, maxUploads), exporting: make(chan struct{}, maxExports)}
 	if p.wake == nil {
 		p.wake = func(...string) {}
 	}
@@ -83,6 +87,7 @@ func New(cfg Config, projects *project.Registry, actions *action.Log, now func()
 		"run.html": &p.runPage, "login.html": &p.loginPage, "notice.html": &p.noticePage, "installed.html": &p.installedPage,
 		"settings.html": &p.settingsPage, "audit.html": &p.auditPage, "work.html": &p.workPage, "keys.html": &p.keysPage, "runs.html": &p.runsPage,
 		"imports.html": &p.importsPage, "import.html": &p.importPage,
+		"data.html": &p.dataPage,
 	} {
 		var err error
 		if *to, err = p.parse(name); err != nil {
@@ -121,6 +126,14 @@ func (p *Pages) Register(r *handlers.Router) {
 		if p.cfg.Imports != nil {
 			p.registerLacking(in, installation)
 		}
+	}
+	if p.cfg.Eraser != nil {
+		in.page(installation+"/data", p.inInstallation(needs.configure, p.data))
+		in.form(installation+"/erase", p.inInstallation(needs.configure, p.governing(p.erase)))
+		in.page(api+installation+"/erase", p.inInstallation(needs.configure, p.governing(p.erasures)))
+		in.form(api+installation+"/erase", p.inInstallation(needs.configure, p.governing(p.eraseTold)))
+		in.stream(installation+"/export", p.inInstallation(needs.configure, p.governing(p.export)))
+		in.stream(api+installation+"/export", p.inInstallation(needs.configure, p.governing(p.export)))
 	}
 	in.page(installation+"/keys", p.inInstallation(needs.configure, p.keys))
 	in.form(installation+"/keys/make", p.inInstallation(needs.configure, p.makeKey))
