@@ -14,6 +14,13 @@ import (
 // path, with the same permissions.
 const api = "/api/v1"
 
+// What is not known, or does not apply, is left out of an answer; a list is always there.
+
+// badCursor says that a list cannot go on where it is asked to.
+func (p *Pages) badCursor(w http.ResponseWriter, r *http.Request) {
+	handlers.Error(w, r, http.StatusBadRequest, "cursor: take the one that the answer before named as next")
+}
+
 // decode reads what a program sends. If it cannot be read, that is answered.
 func decode(w http.ResponseWriter, r *http.Request, into any) bool {
 	if media, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || media != "application/json" {

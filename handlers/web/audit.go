@@ -2,6 +2,7 @@ package web
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"net/url"
 	"time"
@@ -42,15 +43,15 @@ const perAudit = 100
 
 // auditOf lists what was done in a space. What the address names is checked by the store:
 // a key that is none is an error.
-func (p *Pages) auditOf(ctx context.Context, space storage.Space, subject, before string) (auditList, error) {
-	entries, err := p.actions.List(ctx, space, subject, before, perAudit+1)
+func (p *Pages) auditOf(ctx context.Context, space storage.Space, subject, before string, limit int) (auditList, error) {
+	entries, err := p.actions.List(ctx, space, subject, before, limit+1)
 	if err != nil {
 		return auditList{}, err
 	}
 	all := auditList{Entries: []auditEntry{}}
-	if len(entries) > perAudit {
-		entries = entries[:perAudit]
-		all.Next = entries[perAudit-1].ID
+	if len(entries) > limit {
+		entries = entries[:limit]
+		all.Next = entries[limit-1].ID
 	}
 	for _, e := range entries {
 		all.Entries = append(all.Entries, auditEntry{e.At, e.Kind, e.What, e.Subject, e.By, e.Why, e.RequestID, e.Attempt, e.Error})
@@ -70,7 +71,7 @@ func (at *place) log() (storage.Space, string) {
 func (p *Pages) audit(w http.ResponseWriter, r *http.Request, at *place) {
 	space, here := at.log()
 	q := r.URL.Query()
-	list, err := p.auditOf(r.Context(), space, q.Get("subject"), q.Get("before"))
+	list, err := p.auditOf(r.Context(), space, q.Get("subject"), q.Get("before"), perAudit)
 	if err != nil {
 		p.fail(w, r, err)
 		return
@@ -89,7 +90,17 @@ func (p *Pages) audit(w http.ResponseWriter, r *http.Request, at *place) {
 // tellAudit is the API's way to that.
 func (p *Pages) tellAudit(w http.ResponseWriter, r *http.Request, at *place) {
 	space, _ := at.log()
-	list, err := p.auditOf(r.Context(), space, r.URL.Query().Get("subject"), r.URL.Query().Get("cursor"))
+	q := r.URL.Query()
+	limit, err := limitOf(q)
+	if err != nil {
+		handlers.Error(w, r, http.StatusBadRequest, err.Error())
+		return
+	}
+	list, err := p.auditOf(r.Context(), space, q.Get("subject"), q.Get("cursor"), limit)
+	if errors.Is(err, storage.ErrInvalid) && q.Get("cursor") != "" {
+		p.badCursor(w, r)
+		return
+	}
 	if err != nil {
 		p.fail(w, r, err)
 		return

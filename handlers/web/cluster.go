@@ -381,23 +381,23 @@ type apiReport struct {
 	Kind             string     `json:"kind"` // sentry, reddit or feedback
 	Source           string     `json:"source"`
 	URL              string     `json:"url,omitempty"`
-	Reason           string     `json:"reason"`            // why it is here
-	Similarity       *float64   `json:"similarity"`        // to the others now, 0 to 1
-	JoinedSimilarity *float64   `json:"joined_similarity"` // to those that were there when it joined
+	Reason           string     `json:"reason"`                      // why it is here
+	Similarity       *float64   `json:"similarity,omitempty"`        // to the others now, 0 to 1
+	JoinedSimilarity *float64   `json:"joined_similarity,omitempty"` // to those that were there when it joined
 	Joined           time.Time  `json:"joined"`
-	First            *time.Time `json:"first"`
-	Last             *time.Time `json:"last"`
+	First            *time.Time `json:"first,omitempty"`
+	Last             *time.Time `json:"last,omitempty"`
 	Count            int        `json:"count"`
 	Users            int        `json:"users"`
 	Culprit          string     `json:"culprit,omitempty"`
 	Level            string     `json:"level,omitempty"`
-	Removed          bool       `json:"removed,omitempty"` // deleted at its source
+	Removed          bool       `json:"removed"` // deleted at its source
 }
 
 // apiText is the text of an issue: Markdown.
 type apiText struct {
 	Title  string     `json:"title"`
-	Labels []string   `json:"labels,omitempty"`
+	Labels []string   `json:"labels"`
 	Body   string     `json:"body"`
 	At     *time.Time `json:"at,omitempty"`
 }
@@ -414,8 +414,8 @@ func (p *Pages) tellCluster(w http.ResponseWriter, r *http.Request, at *place) {
 		apiCluster
 		Size    int         `json:"size"` // members, those that count for nothing too
 		Story   []apiMoment `json:"story"`
-		Written *apiText    `json:"written"` // on GitHub, by the app, last
-		Noted   *apiText    `json:"noted"`   // what would have been since then
+		Written *apiText    `json:"written,omitempty"` // on GitHub, by the app, last
+		Noted   *apiText    `json:"noted,omitempty"`   // what would have been since then
 	}{apiCluster: apiLine(f.line), Size: f.known.Size, Story: []apiMoment{}}
 	story, err := p.story(ctx, at, f.line.Cluster)
 	if err != nil {
@@ -441,7 +441,7 @@ func textOf(w *issue.Written, title string) *apiText {
 	if w.Title != "" {
 		title = w.Title
 	}
-	return &apiText{title, w.Labels, w.Body, moment(w.At)}
+	return &apiText{title, append([]string{}, w.Labels...), w.Body, moment(w.At)}
 }
 
 // tellReports answers with the reports of a problem.
@@ -458,7 +458,7 @@ func (p *Pages) tellReports(w http.ResponseWriter, r *http.Request, at *place) {
 		list, next, err = p.reports(r.Context(), at.space, f, r.URL.Query().Get("cursor"), limit)
 	}
 	if errors.Is(err, storage.ErrInvalid) {
-		handlers.Error(w, r, http.StatusBadRequest, "cursor: take the one that the answer before named as next")
+		p.badCursor(w, r)
 		return
 	}
 	if err != nil {

@@ -1,7 +1,6 @@
 package web
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"html/template"
@@ -231,8 +230,8 @@ type offerTold struct {
 
 func (p *Pages) tellCommands(w http.ResponseWriter, r *http.Request, at *place) {
 	cluster := r.PathValue("cluster")
-	if _, ok, err := issue.LineOf(r.Context(), at.space, cluster); err != nil || !ok {
-		p.fail(w, r, cmp.Or(err, errNone))
+	if _, err := p.find(r.Context(), at, cluster); err != nil {
+		p.fail(w, r, err)
 		return
 	}
 	list, err := p.toldCommands(r.Context(), at, cluster)
@@ -273,7 +272,7 @@ func (p *Pages) commandTold(w http.ResponseWriter, r *http.Request, at *place) {
 type clusterNow struct {
 	State   issue.State     `json:"state"`
 	Text    string          `json:"text"`
-	Issue   int             `json:"issue,omitempty"`
+	Issue   *apiIssue       `json:"issue,omitempty"`
 	Reports int             `json:"reports"`
 	Events  int             `json:"events"`
 	Last    *time.Time      `json:"last,omitempty"`
@@ -286,13 +285,14 @@ type clusterNow struct {
 func (p *Pages) clusterEvents(w http.ResponseWriter, r *http.Request, at *place) {
 	cluster := r.PathValue("cluster")
 	p.events(w, r, at, needs.see, func(ctx context.Context) (any, bool, error) {
-		line, ok, err := issue.LineOf(ctx, at.space, cluster)
-		if err != nil || !ok {
-			return nil, false, cmp.Or(err, errNone)
+		f, err := p.find(ctx, at, cluster)
+		if err != nil {
+			return nil, false, err
 		}
-		now := clusterNow{State: line.State, Text: line.Text, Issue: line.Number, Reports: line.Reports, Events: line.Events}
-		if !line.Last.IsZero() {
-			now.Last = &line.Last
+		line := f.line
+		now := clusterNow{State: line.State, Text: line.Text, Reports: line.Reports, Events: line.Events, Last: moment(line.Last)}
+		if line.Number != 0 {
+			now.Issue = &apiIssue{line.Number, line.URL}
 		}
 		newest, _, err := run.Of(ctx, at.space, cluster)
 		if err != nil {

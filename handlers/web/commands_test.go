@@ -458,7 +458,7 @@ func TestStreamOfARun(t *testing.T) {
 		t.Fatalf("%d, the first event is %s", l.status, first)
 	}
 	problem := bob.listens(server, d.problem()+"/events")
-	if e := problem.next(); !strings.Contains(e, `"run_state":"launching"`) || !strings.Contains(e, `"issue":1`) {
+	if e := problem.next(); !strings.Contains(e, `"run_state":"launching"`) || !strings.Contains(e, `"issue":{"number":1,`) {
 		t.Errorf("of the problem: %s", e)
 	}
 	bob.ask("POST", d.commands(), press("cancel"))

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"strings"
 
 	"github.com/soulcaster/soulcaster/engine/action"
 	"github.com/soulcaster/soulcaster/engine/storage"
@@ -19,12 +20,18 @@ type workView struct {
 	MayRetry bool
 }
 
-// workList is what the API tells of it: what was given up, what is being worked on or
-// due, in order of their keys.
+// workList is that: what was given up, what is being worked on or due, in order of their
+// keys.
 type workList struct {
-	Dead []work.Status `json:"dead"`
-	Due  []work.Status `json:"due"`
-	More bool          `json:"more"` // there is more than is listed
+	Dead, Due []work.Status
+	More      bool // there is more than is listed
+}
+
+// workPage is what the API tells of it: what was given up before what is due, each in
+// order of keys.
+type workPage struct {
+	Work []work.Status `json:"work"`
+	Next string        `json:"next,omitempty"` // the next cursor: the last one's state and key
 }
 
 // perWork is how much of each is listed.
@@ -38,15 +45,57 @@ func workOf(ctx context.Context, space storage.Space) (all workList, err error) 
 		return all, err
 	}
 	for _, list := range []*[]work.Status{&all.Dead, &all.Due} {
-		switch {
-		case *list == nil:
-			*list = []work.Status{}
-		case len(*list) > perWork:
+		if len(*list) > perWork {
 			*list, all.More = (*list)[:perWork], true
 		}
 	}
 	return all, nil
 }
+
+// The two parts of what the API tells, as a cursor names them.
+const (
+	deadPart = "dead"
+	duePart  = "due"
+)
+
+// workFrom lists work from behind a cursor, "" for the first.
+func workFrom(ctx context.Context, space storage.Space, cursor string, limit int) (page workPage, err error) {
+	part, after, ok := strings.Cut(cursor, "/")
+	switch {
+	case cursor == "":
+		part = deadPart
+	case !ok || after == "" || part != deadPart && part != duePart:
+		return page, errCursor
+	}
+	page.Work = []work.Status{}
+	marks := make([]string, 0, limit+1)
+	take := func(part string, list []work.Status, err error) error {
+		for _, s := range list {
+			page.Work, marks = append(page.Work, s), append(marks, part+"/"+s.Key)
+		}
+		return err
+	}
+	if part == deadPart {
+		dead, err := work.ListDead(ctx, space, after, limit+1)
+		if err := take(deadPart, dead, err); err != nil {
+			return page, err
+		}
+		after = ""
+	}
+	if left := limit + 1 - len(marks); left > 0 {
+		due, err := work.List(ctx, space, after, left)
+		if err := take(duePart, due, err); err != nil {
+			return page, err
+		}
+	}
+	if len(marks) > limit {
+		page.Work, page.Next = page.Work[:limit], marks[limit-1]
+	}
+	return page, nil
+}
+
+// errCursor says that a cursor is none.
+var errCursor = errors.New("no such cursor")
 
 // queue is the space whose work is meant, and the address of its page.
 func (at *place) queue() (storage.Space, string) {
@@ -69,13 +118,23 @@ func (p *Pages) work(w http.ResponseWriter, r *http.Request, at *place) {
 
 // tellWork is the API's way to that.
 func (p *Pages) tellWork(w http.ResponseWriter, r *http.Request, at *place) {
+	q := r.URL.Query()
+	limit, err := limitOf(q)
+	if err != nil {
+		handlers.Error(w, r, http.StatusBadRequest, err.Error())
+		return
+	}
 	space, _ := at.queue()
-	list, err := workOf(r.Context(), space)
+	page, err := workFrom(r.Context(), space, q.Get("cursor"), limit)
+	if errors.Is(err, errCursor) || errors.Is(err, storage.ErrInvalid) && q.Get("cursor") != "" {
+		p.badCursor(w, r)
+		return
+	}
 	if err != nil {
 		p.fail(w, r, err)
 		return
 	}
-	handlers.JSON(w, http.StatusOK, list)
+	handlers.JSON(w, http.StatusOK, page)
 }
 
 // retry has a form's key tried again at once.

@@ -273,7 +273,7 @@ func (p *Pages) tellOverview(w http.ResponseWriter, r *http.Request, who *viewer
 	if cursor := r.URL.Query().Get("cursor"); cursor != "" {
 		n, err := strconv.Atoi(cursor)
 		if err != nil || n < 1 || n > 100_000 {
-			handlers.Error(w, r, http.StatusBadRequest, "cursor: take the one that the answer before named as next")
+			p.badCursor(w, r)
 			return
 		}
 		page = n

@@ -142,18 +142,18 @@ type apiCluster struct {
 	Group     issue.Group `json:"group"`
 	State     issue.State `json:"state"`
 	Text      string      `json:"text"` // where it stands
-	Issue     *apiIssue   `json:"issue"`
+	Issue     *apiIssue   `json:"issue,omitempty"`
 	Kinds     []string    `json:"kinds"` // of its sources: sentry, reddit, feedback
 	Reports   int         `json:"reports"`
 	People    int         `json:"people"` // who reported or posted
 	Users     int         `json:"users"`  // whom Sentry counted
 	Events    int         `json:"events"`
-	Cohesion  *float64    `json:"cohesion"`
+	Cohesion  *float64    `json:"cohesion,omitempty"`
 	Trend     issue.Trend `json:"trend"` // reports by day (UTC), up to the day of last
-	Opened    *time.Time  `json:"opened"`
-	First     *time.Time  `json:"first"`
-	Last      *time.Time  `json:"last"`
-	Regressed *time.Time  `json:"regressed"`
+	Opened    *time.Time  `json:"opened,omitempty"`
+	First     *time.Time  `json:"first,omitempty"`
+	Last      *time.Time  `json:"last,omitempty"`
+	Regressed *time.Time  `json:"regressed,omitempty"`
 	At        time.Time   `json:"at"` // when this was worked out
 }
 
@@ -223,7 +223,7 @@ func (p *Pages) tellProblems(w http.ResponseWriter, r *http.Request, at *place) 
 	}
 	found, err := all.Find(query)
 	if err != nil {
-		handlers.Error(w, r, http.StatusBadRequest, "cursor: "+err.Error())
+		p.badCursor(w, r)
 		return
 	}
 	answer := struct {

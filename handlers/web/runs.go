@@ -252,7 +252,7 @@ func (p *Pages) allRuns(w http.ResponseWriter, r *http.Request, at *place) {
 
 // runLines lists runs of a project, newest first, and says where the next page begins.
 func (p *Pages) runLines(ctx context.Context, space storage.Space, before string) (lines []runLine, next string, err error) {
-	list, costs, next, err := listRuns(ctx, space, before)
+	list, costs, next, err := listRuns(ctx, space, before, perRuns)
 	if err != nil {
 		return nil, "", err
 	}
@@ -268,8 +268,8 @@ func (p *Pages) runLines(ctx context.Context, space storage.Space, before string
 }
 
 // listRuns is a page of a project's runs, with what their models have cost.
-func listRuns(ctx context.Context, space storage.Space, before string) (list []*run.Run, costs []run.Usage, next string, err error) {
-	list, next, err = run.List(ctx, space, before, perRuns)
+func listRuns(ctx context.Context, space storage.Space, before string, limit int) (list []*run.Run, costs []run.Usage, next string, err error) {
+	list, next, err = run.List(ctx, space, before, limit)
 	if err != nil {
 		return nil, nil, "", err
 	}
@@ -280,7 +280,7 @@ func listRuns(ctx context.Context, space storage.Space, before string) (list []*
 	if costs, err = run.UsagesOf(ctx, space, ids...); err != nil {
 		return nil, nil, "", err
 	}
-	if len(list) == perRuns { // is there one more?
+	if len(list) == limit { // is there one more?
 		more, _, err := run.List(ctx, space, next, 1)
 		if err != nil {
 			return nil, nil, "", err

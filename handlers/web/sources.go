@@ -44,12 +44,12 @@ type sourceTold struct {
 	ID    string      `json:"id"`
 	Kind  source.Kind `json:"kind"`
 	Name  string      `json:"name"`
-	Fixed bool        `json:"fixed,omitempty"` // the server's file names it, and it is changed there
-	URL   string      `json:"url"`             // where its feedback is sent to
+	Fixed bool        `json:"fixed"` // the server's file names it, and it is changed there
+	URL   string      `json:"url"`   // where its feedback is sent to
 
 	Repository string            `json:"repository,omitempty"`
 	Routes     map[string]string `json:"routes,omitempty"` // Sentry project → repository
-	Public     bool              `json:"public,omitempty"`
+	Public     bool              `json:"public"`
 	Subreddits []string          `json:"subreddits,omitempty"`
 
 	sourceHealth
@@ -64,8 +64,15 @@ type sourceHealth struct {
 	First       time.Time           `json:"first,omitzero"`         // when something was taken in first
 	Last        time.Time           `json:"last,omitzero"`          // and last
 	SilentAfter int                 `json:"silent_after,omitempty"` // hours without a word after which it is missed; 0 if it never is
-	Days        []traffic.Counts    `json:"days"`                   // the last fourteen of UTC, today last
+	Days        []dayTold           `json:"days"`                   // the last fourteen of UTC, today last
 	Rejections  []traffic.Rejection `json:"rejections"`             // newest first
+}
+
+// dayTold is how many reports of a day came to what.
+type dayTold struct {
+	Accepted   int64 `json:"accepted"`
+	Duplicates int64 `json:"duplicates"`
+	Rejected   int64 `json:"rejected"`
 }
 
 // sourceState is how a source is doing, in a word.
@@ -83,7 +90,10 @@ const perSpark = 14
 
 func (p *Pages) health(r traffic.Record) sourceHealth {
 	now := p.now()
-	h := sourceHealth{State: speaks, First: r.First, Last: r.Last, Days: r.LastDays(now, perSpark), Rejections: append([]traffic.Rejection{}, r.Rejections...)}
+	h := sourceHealth{State: speaks, First: r.First, Last: r.Last, Days: make([]dayTold, 0, perSpark), Rejections: append([]traffic.Rejection{}, r.Rejections...)}
+	for _, d := range r.LastDays(now, perSpark) {
+		h.Days = append(h.Days, dayTold(d))
+	}
 	after, missed := r.Silent(now)
 	h.SilentAfter = int(after / time.Hour)
 	switch {
@@ -111,7 +121,7 @@ func (h sourceHealth) Refused() *traffic.Rejection {
 func (h sourceHealth) Spoke() []int {
 	list := make([]int, len(h.Days))
 	for i, d := range h.Days {
-		list[i] = int(d.Spoke())
+		list[i] = int(traffic.Counts(d).Spoke())
 	}
 	return list
 }

@@ -2,6 +2,7 @@ package web
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"time"
 
@@ -16,7 +17,7 @@ type runTold struct {
 	ID      string     `json:"id"`
 	Page    string     `json:"page"` // its path
 	Cluster string     `json:"cluster"`
-	Issue   int        `json:"issue,omitempty"`
+	Issue   int        `json:"issue_number,omitempty"`
 	State   run.State  `json:"state"`
 	Reason  run.Reason `json:"reason,omitempty"` // why it ended, or its last round came to nothing
 	Live    bool       `json:"live"`             // false: nothing is written to GitHub
@@ -48,7 +49,7 @@ type costTold struct {
 	Input    int64  `json:"input_tokens"`
 	Cached   int64  `json:"cached_tokens"`
 	Output   int64  `json:"output_tokens"`
-	Micros   *int64 `json:"usd_micros"` // millionths of a US dollar; null if the model's price is not known
+	Micros   *int64 `json:"usd_micros,omitempty"` // millionths of a US dollar; left out if the model's price is not known
 	Spent    string `json:"spent,omitempty"`
 }
 
@@ -121,7 +122,17 @@ func toldRun(ctx context.Context, space storage.Space, id string) (t runTold, r 
 
 // tellRuns tells of the runs of a project, newest first.
 func (p *Pages) tellRuns(w http.ResponseWriter, r *http.Request, at *place) {
-	list, costs, next, err := listRuns(r.Context(), at.space, r.URL.Query().Get("cursor"))
+	q := r.URL.Query()
+	limit, err := limitOf(q)
+	if err != nil {
+		handlers.Error(w, r, http.StatusBadRequest, err.Error())
+		return
+	}
+	list, costs, next, err := listRuns(r.Context(), at.space, q.Get("cursor"), limit)
+	if errors.Is(err, storage.ErrInvalid) && q.Get("cursor") != "" {
+		p.badCursor(w, r)
+		return
+	}
 	if err != nil {
 		p.fail(w, r, err)
 		return

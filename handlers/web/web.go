@@ -99,7 +99,12 @@ func New(cfg Config, projects *project.Registry, actions *action.Log, now func()
 
 // Register adds the routes to the router. Whatever no other route serves is not found.
 func (p *Pages) Register(r *handlers.Router) {
-	in := ways{r, http.NewCrossOriginProtection()}
+	own := http.NewCrossOriginProtection()
+	own.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		protect(w.Header())
+		p.refuse(w, r, http.StatusForbidden, "Another site's page sent this: nothing was done.")
+	}))
+	in := ways{r, own}
 	in.page("/{$}", p.guard(p.overview))
 	in.page("/runs/{installation}/{project}/{run}", p.inProject(github.Read, p.run))
 	const project, installation = "/projects/{installation}/{project}", "/installations/{installation}"
@@ -158,6 +163,7 @@ func (p *Pages) Register(r *handlers.Router) {
 		in.page("/assets/"+name, asset(name))
 	}
 	in.page("/assets/idiomorph.js", asset("vendor/idiomorph.js"))
+	in.page(api+"/openapi.yaml", description())
 	if p.cfg.SignIn != nil {
 		in.page("/login", http.HandlerFunc(p.login))
 		in.form("/login/github", http.HandlerFunc(p.leave))
@@ -216,6 +222,15 @@ func asset(name string) http.HandlerFunc {
 		protect(w.Header())
 		w.Header().Set("Cache-Control", "public, max-age=300")
 		http.ServeFileFS(w, r, assets, "assets/"+name)
+	}
+}
+
+// description serves the API's, to everybody: it holds nothing of anybody's.
+func description() http.HandlerFunc {
+	serve := asset("openapi.yaml")
+	return func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "application/yaml")
+		serve(w, r)
 	}
 }
 
