@@ -27,8 +27,6 @@ const (
 	// receiveTime is how long a file may take to be stored; what is older was cut
 	// short by a crash.
 	receiveTime = 15 * time.Minute
-	// suspendedPause is how long an installation is left alone that is suspended.
-	suspendedPause = 10 * time.Minute
 	// patience is how often a step may fail for reasons that are no one's to mend.
 	patience = 8
 )
@@ -167,9 +165,6 @@ func (s *sitting) step(ctx context.Context) (time.Time, error) {
 		s.i.step(Expired, 0)
 		return s.now, s.save(ctx, nil)
 	}
-	if paused, err := s.suspended(ctx); paused || err != nil {
-		return s.now.Add(suspendedPause), err
-	}
 	if s.i.State.Trying() {
 		whole, err := s.draft().Whole(ctx)
 		if err != nil {
@@ -211,20 +206,6 @@ func (s *sitting) step(ctx context.Context) (time.Time, error) {
 		return s.carry(ctx)
 	}
 	return time.Time{}, work.Dead(fmt.Errorf("import %s is in the state %q, which this build does not know", s.i.ID, s.i.State))
-}
-
-// suspended reports whether the App is suspended on GitHub: nothing goes on then, but
-// that what has ended is cleared.
-func (s *sitting) suspended(ctx context.Context) (bool, error) {
-	home, err := s.c.Projects.Space(ctx, s.project.Installation)
-	if err != nil {
-		return false, err
-	}
-	in, _, err := project.LoadInstallation(ctx, home)
-	if err != nil || !in.Suspended || s.i.State == Ready {
-		return false, err
-	}
-	return true, s.hinder(ctx, "the App is suspended on GitHub; it goes on when that is lifted")
 }
 
 // source returns the source that is read from.

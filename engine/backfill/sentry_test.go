@@ -98,7 +98,7 @@ func TestSentryRefuses(t *testing.T) {
 		before, after func(w *world, src *source.Source) // it is begun
 		says          string
 	}{
-		"a wrong token":       {before: func(_ *world, src *source.Source) { src.API.Token = "other_token_x" }, says: "refuses the token"},
+		"a wrong token":       {before: func(_ *world, src *source.Source) { src.API.Token = "other_token_x" }, says: "the token is refused"},
 		"no such project":     {before: func(_ *world, src *source.Source) { src.Routes = map[string]string{"nobody": repository} }, says: "does not show it: nobody"},
 		"an error of its own": {before: func(w *world, _ *source.Source) { w.sentry.refuse = http.StatusBadRequest }, says: "400"},
 		"a private address":   {before: func(_ *world, src *source.Source) { src.API.URL = "https://169.254.169.254" }, says: "private network"},
@@ -233,7 +233,7 @@ func TestLacking(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.Settle()
-	if l := lacking(); l.Busy || !strings.Contains(l.Trouble, "refuses the token") {
+	if l := lacking(); l.Busy || !strings.Contains(l.Trouble, "the token is refused") {
 		t.Errorf("a wrong token: %+v", l)
 	}
 	delete(w.sources, "errors")

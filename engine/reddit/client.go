@@ -24,9 +24,9 @@ const (
 
 // What can be wrong in ways that a person can mend.
 var (
-	ErrClient  = errors.New("Reddit refuses the OAuth client: check its id and its secret, and that Reddit approved it")
-	ErrUnknown = errors.New("Reddit does not show this subreddit: it is private, banned, or there is none of that name")
-	ErrAnswer  = errors.New("Reddit's answer is none that is understood")
+	ErrClient  = errors.New("the OAuth client is refused: check its id and its secret, and that Reddit approved it")
+	ErrUnknown = errors.New("the subreddit is not shown: it is private, banned, or there is none of that name")
+	ErrAnswer  = errors.New("the answer of Reddit is none that is understood")
 )
 
 // Config is how Reddit is asked.

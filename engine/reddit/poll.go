@@ -35,8 +35,6 @@ const (
 	idleAfter = 24 * time.Hour
 	// refusedPause is how long a client that Reddit refuses is left alone.
 	refusedPause = time.Hour
-	// suspendedPause is how long an installation is left alone that is suspended.
-	suspendedPause = 10 * time.Minute
 	// wholePause is how often the newest page is read as a whole where nothing seems
 	// to be new: a post that we go on from may be gone, and Reddit then shows
 	// nothing as newer.
@@ -118,9 +116,6 @@ func (p *Poller) Handle(ctx context.Context, it work.Item) (time.Time, error) {
 	case src.Client == nil:
 		return time.Time{}, nil // due again when there is one
 	}
-	if in, _, err := project.LoadInstallation(ctx, it.Space); err != nil || in.Suspended {
-		return p.c.Now().Add(suspendedPause), err
-	}
 	t := &turn{p: p, src: src, space: it.Space, reddit: p.client(src), now: p.c.Now().UTC()}
 	if t.state, t.entry, err = stateOf(ctx, it.Space, src.ID); err != nil {
 		return time.Time{}, err
@@ -130,16 +125,16 @@ func (p *Poller) Handle(ctx context.Context, it work.Item) (time.Time, error) {
 	var over *quota.OverError
 	switch {
 	case errors.As(err, &over):
-		t.trouble(errors.New(over.Use.Message))
+		t.trouble(over.Use.Message)
 		return over.Until, t.save(ctx)
 	case err == nil:
 		t.state.Trouble, t.state.Looked = "", t.now
 		return t.next(), t.save(ctx)
 	case errors.Is(err, ErrClient):
-		t.trouble(err)
+		t.trouble(err.Error())
 		return t.now.Add(refusedPause), t.save(ctx)
 	case errors.As(err, &later):
-		t.trouble(fmt.Errorf("Reddit is away, or wants to be asked less often: %w", later.Err))
+		t.trouble("Reddit is away, or wants to be asked less often: " + later.Err.Error())
 		return time.Time{}, errors.Join(err, t.save(ctx))
 	}
 	return time.Time{}, err
@@ -329,11 +324,11 @@ func (t *turn) next() time.Time {
 	return t.now.Add(seldom)
 }
 
-func (t *turn) trouble(err error) {
+func (t *turn) trouble(what string) {
 	if t.state.Trouble == "" {
 		t.state.Since = t.now
 	}
-	t.state.Trouble = err.Error()
+	t.state.Trouble = what
 }
 
 // save writes the state. Two processes never work on one source, so a conflict

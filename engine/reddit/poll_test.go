@@ -203,7 +203,7 @@ func TestTroubleIsTold(t *testing.T) {
 	w.source.Subreddits = []string{"shop", "nobody"}
 	w.poll()
 	s := w.state()
-	if s.Trouble != "" || !strings.Contains(s.Subreddits["nobody"].Trouble, "does not show") || s.Subreddits["shop"].Trouble != "" {
+	if s.Trouble != "" || !strings.Contains(s.Subreddits["nobody"].Trouble, "not shown") || s.Subreddits["shop"].Trouble != "" {
 		t.Errorf("a subreddit that there is not: %+v", s)
 	}
 	w.source.Client = &source.Client{ID: "client-id", Secret: "wrong"}

@@ -26,8 +26,8 @@ const DefaultBase = "https://sentry.io"
 
 // What can be wrong in ways that a person can mend.
 var (
-	ErrToken   = errors.New("Sentry refuses the token: give one that has the scope event:read")
-	ErrUnknown = errors.New("Sentry knows no such organization or project, or does not show it to this token")
+	ErrToken   = errors.New("the token is refused by Sentry: give one that has the scope event:read")
+	ErrUnknown = errors.New("no such organization or project is shown to this token by Sentry")
 	ErrAnswer  = errors.New("what answers is no Sentry: check the address")
 )
 
@@ -61,10 +61,10 @@ func New(c Config) (*Client, error) {
 	}
 	base, err := url.Parse(strings.TrimSuffix(c.Base, "/"))
 	if err != nil || base.Host == "" || base.User != nil || base.RawQuery != "" || base.Fragment != "" {
-		return nil, errors.New("Sentry's address: want https://HOST")
+		return nil, errors.New("the address of Sentry: want https://HOST")
 	}
 	if !slug.MatchString(c.Organization) {
-		return nil, errors.New("Sentry's organization: want its slug, as it stands in Sentry's addresses")
+		return nil, errors.New("the organization at Sentry: want its slug, as it stands in Sentry's addresses")
 	}
 	if c.Token == "" || strings.ContainsFunc(c.Token, func(r rune) bool { return r <= ' ' || r > '~' }) {
 		return nil, ErrToken

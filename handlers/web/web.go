@@ -127,10 +127,10 @@ func (p *Pages) Register(r *handlers.Router) {
 		in.form(api+base+"/work/retry", at(needs.command, p.retryTold))
 	}
 	if p.cfg.Sources != nil {
-		p.registerSources(in, installation)
 		if p.cfg.Imports != nil {
 			p.registerLacking(in, installation)
 		}
+		p.registerSources(in, installation)
 	}
 	if p.cfg.Eraser != nil {
 		in.page(installation+"/data", p.inInstallation(needs.configure, p.data))
