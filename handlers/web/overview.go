@@ -223,7 +223,8 @@ func (p *Pages) needsOfWhole(r *http.Request, at *place) (needs []need, err erro
 	}
 	list, err := p.sourcesOf(r, at)
 	for _, t := range list {
-		if t.State == silent {
+		switch t.State {
+		case silent:
 			needs = append(needs, need{Kind: "silent", Of: at.Account(), Text: t.Name + " used to speak, and fell silent", Href: sourcePath(at, t.ID)})
 		}
 	}

@@ -465,11 +465,22 @@ func (p *Pages) setClientTold(w http.ResponseWriter, r *http.Request, at *place)
 }
 
 func (p *Pages) removeTold(w http.ResponseWriter, r *http.Request, at *place) {
-	if err := p.remove(r, at, r.PathValue("source"), true); err != nil {
+	var wanted struct {
+		Sure bool `json:"sure"`
+	}
+	id := r.PathValue("source")
+	if _, err := p.changing(r, at, id, 0); err != nil {
 		p.notDone(w, r, err)
 		return
 	}
-	handlers.JSON(w, http.StatusOK, map[string]string{"removed": r.PathValue("source")})
+	if !decode(w, r, &wanted) {
+		return
+	}
+	if err := p.remove(r, at, id, wanted.Sure); err != nil {
+		p.notDone(w, r, err)
+		return
+	}
+	handlers.JSON(w, http.StatusOK, map[string]string{"removed": id})
 }
 
 // newID stands in the place of an id in the address at which a source is connected.

@@ -570,7 +570,8 @@ func TestSourcesByProgram(t *testing.T) {
 	if len(all.Sources) != 4 || all.Held == nil {
 		t.Errorf("%+v", all)
 	}
-	ask(200, "POST", at+"/remove", `{}`, nil)
+	ask(400, "POST", at+"/remove", `{}`, nil)
+	ask(200, "POST", at+"/remove", `{"sure": true}`, nil)
 	ask(404, "GET", at, "", nil)
 	ask(422, "POST", "", `{"kind": "telepathy", "name": "x"}`, nil)
 	ask(422, "POST", "", `{"kind": "sentry", "name": "x", "routes": {"api": "acme/api"}}`, nil)
