@@ -81,8 +81,8 @@ var (
 		{"Sources", "", needs.see},
 		{"Keys", "/keys", needs.configure},
 		{"Data", "/data", needs.configure},
-		{"Work", "/work", needs.see},
-		{"Audit", "/audit", needs.see},
+		{"Work", "/work", needs.configure},
+		{"Audit", "/audit", needs.configure},
 	}
 )
 
