@@ -3,6 +3,7 @@ package command_test
 import (
 	"errors"
 	"fmt"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -270,6 +271,15 @@ func TestUndoOfBefore(t *testing.T) {
 	}
 }
 
+// inMemory keeps the files of a test where a write costs nothing: what is tested is what
+// happens between writes, at each of many points.
+func inMemory(t *testing.T) {
+	const shared = "/dev/shm"
+	if info, err := os.Stat(shared); err == nil && info.IsDir() {
+		t.Setenv("TMPDIR", shared)
+	}
+}
+
 // TestMuteThroughCrashes stops the app at every point of muting and unmuting, with an
 // issue, without one, and while one is filed. Whatever happens, each is done once and
 // answered once.
@@ -285,6 +295,7 @@ func TestMuteThroughCrashes(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
+			inMemory(t)
 			for n := 1; ; n++ {
 				w := begin(t)
 				passed, dead := 0, false

@@ -192,6 +192,7 @@ func TestPagesAndCommentsKeepTheirOrder(t *testing.T) {
 // TestPageOrderThroughCrashes stops the app at every point of an order that changes
 // something. It is carried out once and answered once.
 func TestPageOrderThroughCrashes(t *testing.T) {
+	inMemory(t)
 	crash := errors.New("crash")
 	for n := 1; ; n++ {
 		w, r := withRuns(t, nil)
