@@ -218,7 +218,7 @@ type Row struct {
 	Cluster string `json:"cluster,omitempty"` // empty: it would be opened
 	Title   string `json:"title"`             // foreign, as it might be published
 	Fate    Fate   `json:"fate"`
-	Text    string `json:"text"` // where it stands, as people read it
+	Text    string `json:"text,omitempty"` // where it stands, as people read it, if Fate does not say it all
 	Number  int    `json:"number,omitempty"`
 	URL     string `json:"url,omitempty"`
 	Reports int    `json:"reports"` // of the import
@@ -334,7 +334,7 @@ func (s *sitting) rows(ctx context.Context, r *Result, of map[string]int) error 
 			return err
 		}
 		if row.Fate = fate(line, waits); row.Fate == WouldFile {
-			row.Text = "gets an issue, as the day's budget allows"
+			row.Text = "" // that it waits for a place in the day's budget goes for all of them
 		}
 		r.Clusters++
 		r.Fates[row.Fate]++

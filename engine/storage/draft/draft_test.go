@@ -14,16 +14,29 @@ import (
 	"github.com/soulcaster/soulcaster/engine/storage"
 	"github.com/soulcaster/soulcaster/engine/storage/bolt"
 	"github.com/soulcaster/soulcaster/engine/storage/draft"
+	"github.com/soulcaster/soulcaster/engine/storage/redis"
+	"github.com/soulcaster/soulcaster/engine/storage/storagetest"
 )
 
-func base(t *testing.T) storage.Space {
+// stores are both, each empty.
+func stores(t *testing.T) map[string]storage.DB {
 	t.Helper()
-	db, err := bolt.Open(t.Context(), filepath.Join(t.TempDir(), "draft.db"))
+	file, err := bolt.Open(t.Context(), filepath.Join(t.TempDir(), "draft.db"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { db.Close() })
-	s, err := db.Create(t.Context(), "p/1/x")
+	t.Cleanup(func() { file.Close() })
+	server, err := redis.Open(t.Context(), storagetest.Redis(t).URL, redis.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { server.Close() })
+	return map[string]storage.DB{"bolt": file, "redis": server}
+}
+
+func base(t *testing.T, db storage.DB, name string) storage.Space {
+	t.Helper()
+	s, err := db.Create(t.Context(), "p/1/"+name)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -59,9 +72,15 @@ func told(t *testing.T, scan func(after string, limit int) ([]storage.Entry, err
 // A draft is compared with a map that the same is done to, while what is beneath
 // stays as it was.
 func TestModel(t *testing.T) {
-	for seed := range uint64(8) {
+	for store, db := range stores(t) {
+		t.Run(store, func(t *testing.T) { modelled(t, db) })
+	}
+}
+
+func modelled(t *testing.T, db storage.DB) {
+	for seed := range uint64(6) {
 		r := rand.New(rand.NewPCG(seed, 1))
-		beneath := base(t)
+		beneath := base(t, db, fmt.Sprint(seed))
 		model := map[string]string{}
 		key := func() string { return fmt.Sprintf("%c/%d", "abz"[r.IntN(3)], r.IntN(12)) }
 		if err := write(t, beneath, func(b *storage.Batch) {
@@ -152,7 +171,13 @@ func TestModel(t *testing.T) {
 
 // A batch of the largest size fits, and one that is cut short is noticed.
 func TestLargestBatch(t *testing.T) {
-	beneath := base(t)
+	for store, db := range stores(t) {
+		t.Run(store, func(t *testing.T) { largest(t, db) })
+	}
+}
+
+func largest(t *testing.T, db storage.DB) {
+	beneath := base(t, db, "largest")
 	writes := 0
 	fail := errors.New("crash")
 	limit := 100
