@@ -15,6 +15,7 @@ import (
 	"github.com/soulcaster/soulcaster/engine/project"
 	"github.com/soulcaster/soulcaster/engine/storage/bolt"
 	"github.com/soulcaster/soulcaster/engine/upkeep"
+	"github.com/soulcaster/soulcaster/handlers/socket"
 )
 
 // finding is what one check came to.
@@ -57,6 +58,12 @@ func doctor(ctx context.Context, e *environment, args []string) error {
 		}
 	}
 	for _, f := range checkAll(ctx, cfg, err, true) {
+		if f.what == appCheck && cfg.GitHub.State == config.GitHubNone {
+			for _, f := range askServer(ctx, cfg, f) {
+				tell(f)
+			}
+			continue
+		}
 		tell(f)
 	}
 	for _, w := range cfg.Warnings {
@@ -66,6 +73,34 @@ func doctor(ctx context.Context, e *environment, args []string) error {
 		return fmt.Errorf("failed checks: %d", failed)
 	}
 	return nil
+}
+
+// appCheck is what the check is called that finds whether there is an App.
+const appCheck = "GitHub App"
+
+// askServer returns what the running server finds of the App that it knows; what was
+// found here, if none runs.
+func askServer(ctx context.Context, cfg *config.Config, here finding) []finding {
+	ctx, cancel := context.WithTimeout(ctx, 2*doctorTimeout)
+	defer cancel()
+	client, err := socket.Dial(ctx, cfg.Socket)
+	if err != nil {
+		return []finding{here}
+	}
+	defer client.Close()
+	all, err := client.Check(ctx)
+	if err != nil {
+		return []finding{here, {what: "the running server", err: err, todo: "its log has more"}}
+	}
+	found := []finding{{what: "the running server", note: "answers; it knows what follows"}}
+	for _, f := range all {
+		g := finding{what: f.What, note: f.Note, todo: f.Todo}
+		if f.Bad != "" {
+			g.err = errors.New(f.Bad)
+		}
+		found = append(found, g)
+	}
+	return found
 }
 
 // checkAll makes every check. err is what is wrong with the settings; store is false
@@ -168,7 +203,7 @@ func checkGitHub(ctx context.Context, cfg *config.Config) []finding {
 	defer cancel()
 	switch cfg.GitHub.State {
 	case config.GitHubNone:
-		return []finding{{what: "GitHub App", err: errors.New("none is set up"), todo: "start the server: it serves a page on which one is registered. One that was registered there is known to the server that holds the store; without any, only serve --preview and demo work"}}
+		return []finding{{what: appCheck, err: errors.New("none is set up"), todo: "start the server: it serves a page on which one is registered. Without one, only serve --preview and demo work"}}
 	case config.GitHubBroken:
 		return []finding{{what: "GitHub App", err: cfg.GitHub.Err()}}
 	}

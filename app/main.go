@@ -72,6 +72,7 @@ func commands() []subcommand {
 		{"demo", "demo [--port N]", "try it: a preview with sample feedback in a new temporary folder", demo},
 		{"cluster", "cluster [flags] FILE…", "group the reports of JSONL or CSV files (- is standard input)", clusterFiles},
 		{"doctor", "doctor", "check every setting and credential against the real services", doctor},
+		{"work", "work list|show|retry|drop [KEY]", "show what is due and what was given up, try it again, or drop it", workCommand},
 		{"export", "export --installation ID [FILE]", "write all that an installation has, as JSON lines", exportTenant},
 		{"import", "import FILE", "read what export wrote into another store (- is standard input)", importTenant},
 		{"agent", "agent", "what runs in the coding agent's container; the app starts it", runAgent},

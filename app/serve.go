@@ -42,6 +42,11 @@ func serve(ctx context.Context, e *environment, args []string) error {
 		return err
 	}
 	defer g.close()
+	counter, err := openCounter(cfg, g, log)
+	if err != nil {
+		return err
+	}
+	defer counter.close()
 	m := mode{preview: *preview, address: visible("", g.front.Addr())}
 	var host *github.App
 	if !m.preview {
@@ -54,6 +59,7 @@ func serve(ctx context.Context, e *environment, args []string) error {
 			return err
 		}
 	}
+	counter.knows(cfg)
 	app, err := assemble(ctx, cfg, g.db, g.bell, g.exclusive, host, m, log)
 	if err != nil {
 		return err

@@ -11,9 +11,7 @@ import (
 	"time"
 
 	"github.com/soulcaster/soulcaster/config"
-	"github.com/soulcaster/soulcaster/engine/project"
 	"github.com/soulcaster/soulcaster/engine/secret"
-	"github.com/soulcaster/soulcaster/engine/storage"
 	"github.com/soulcaster/soulcaster/engine/storage/bolt"
 	"github.com/soulcaster/soulcaster/engine/transfer"
 )
@@ -34,21 +32,14 @@ func exportTenant(ctx context.Context, e *environment, args []string) error {
 	if err != nil {
 		return &usageError{err}
 	}
+	at, err := openOffice(ctx, e, cfg)
+	if err != nil {
+		return err
+	}
+	defer at.Close()
 	write := func(to io.Writer) error {
 		out := bufio.NewWriterSize(to, 64<<10)
-		db, _, _, err := openStore(ctx, cfg)
-		if errors.Is(err, bolt.ErrInUse) {
-			return fmt.Errorf("%w (a running server: stop it first, or download the data from it)", err)
-		}
-		if err != nil {
-			return err
-		}
-		defer db.Close()
-		err = transfer.Export(ctx, project.NewRegistry(db, nil, nil), *installation, out, transfer.Options{Sealed: *sealed, Now: clock()})
-		if errors.Is(err, storage.ErrNoSpace) {
-			return fmt.Errorf("there is no installation %d in this store, or not any more", *installation)
-		}
-		return errors.Join(err, out.Flush())
+		return errors.Join(at.Export(ctx, *installation, *sealed, out), out.Flush())
 	}
 	if len(files) == 0 || files[0] == "-" {
 		return write(e.out)

@@ -17,6 +17,8 @@ type Config struct {
 	PublicURL   string // where the outside reaches Addr, without a slash at the end; "" if not said
 	MetricsAddr string // host:port
 	AdminToken  Secret // "" if nobody gets in with one
+	Socket      string // path, for the commands on this machine; "" if there is none
+	SocketSet   bool   // somebody named it: it must be there
 
 	PrivateHosts []string // that sources may name although they are not public
 
@@ -88,6 +90,9 @@ func Load(environ []string) (*Config, error) {
 				problems = append(problems, named(s.Name, err))
 			}
 		}
+	}
+	if !c.SocketSet && c.Store.Path != "" {
+		c.Socket = c.Store.Path + ".sock"
 	}
 	c.GitHub.decide(env)
 	problems = append(problems, c.checkStore(env)...)

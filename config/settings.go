@@ -91,6 +91,9 @@ var settings = [...]Setting{
 	{Group: "The server", Name: "SOULCASTER_METRICS_ADDR", Default: "127.0.0.1:9090",
 		Doc: "`host:port` that answers `/metrics`, apart from everything else so that it can stay inside.",
 		set: func(c *Config, v string) error { return setAddr(&c.MetricsAddr, v) }},
+	{Group: "The server", Name: "SOULCASTER_SOCKET",
+		Doc: "Path of the Unix socket at which a running server answers `work`, `export` and `doctor` on the same machine, to its own user alone. Unset, with a file as the store: beside it, with `.sock` at the end; with Redis: none, and these commands ask Redis themselves.",
+		set: func(c *Config, v string) error { c.Socket, c.SocketSet = v, true; return nil }},
 	{Group: "The server", Name: fileSetting,
 		Doc: "Path of the YAML file with installations and sources, [below](#the-yaml-file).",
 		set: func(*Config, string) error { return nil }}, // read last, by Load

@@ -120,3 +120,17 @@ func Unhint(ctx context.Context, app storage.Space, gone, below string) (there b
 	}
 	return there, fmt.Errorf("remove hints: %w", err)
 }
+
+// Announce tells the processes that work on a store that something became due in a space,
+// from one that does not work itself. What is not heard is found by their sweep.
+func Announce(ctx context.Context, app storage.Space, bell storage.Bell, space string) error {
+	if !hintable(space) {
+		return nil
+	}
+	var b storage.Batch
+	b.SetJSON(hintPrefix+space, hint{})
+	if err := app.Apply(ctx, &b); err != nil {
+		return fmt.Errorf("write hint: %w", err)
+	}
+	return bell.Ring(ctx, space)
+}
