@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"crypto/rsa"
@@ -44,27 +45,27 @@ const (
 
 // routesOf says of every route whose it is. A route that is missing here fails the test.
 var routesOf = map[string]of{
-	"GET /{$}":                         nobodys, // what of a tenant's it shows is tried apart
-	"GET /api/v1/projects":             nobodys, // the same
-	"GET /api/v1/openapi.yaml":         nobodys,
-	"GET /assets/style.css":            nobodys,
-	"GET /assets/icon.svg":             nobodys,
-	"GET /assets/live.js":              nobodys,
-	"GET /assets/idiomorph.js":         nobodys,
-	"GET /login":                       nobodys,
-	"POST /login/github":               nobodys,
-	"GET /login/callback":              nobodys,
-	"GET /installed":                   nobodys, // the same
-	"POST /logout":                     nobodys,
-	"GET /healthz":                     nobodys,
-	"GET /readyz":                      nobodys,
-	"GET /health":                      nobodys,
-	" /":                               nobodys,
-	" /api/github/hook":                githubs,
-	"POST /agent/claim":                agents,
-	"POST /agent/runs/{run}/heartbeat": agents,
-	"POST /agent/runs/{run}/log":       agents,
-	"PUT /agent/runs/{run}/result":     agents,
+	"GET /{$}":                                   nobodys, // what of a tenant's it shows is tried apart
+	"GET /api/v1/projects":                       nobodys, // the same
+	"GET /api/v1/openapi.yaml":                   nobodys,
+	"GET /assets/style.css":                      nobodys,
+	"GET /assets/icon.svg":                       nobodys,
+	"GET /assets/live.js":                        nobodys,
+	"GET /assets/idiomorph.js":                   nobodys,
+	"GET /login":                                 nobodys,
+	"POST /login/github":                         nobodys,
+	"GET /login/callback":                        nobodys,
+	"GET /installed":                             nobodys, // the same
+	"POST /logout":                               nobodys,
+	"GET /healthz":                               nobodys,
+	"GET /readyz":                                nobodys,
+	"GET /health":                                nobodys,
+	" /":                                         nobodys,
+	" /api/github/hook":                          githubs,
+	"POST /agent/claim":                          agents,
+	"POST /agent/runs/{run}/heartbeat":           agents,
+	"POST /agent/runs/{run}/log":                 agents,
+	"PUT /agent/runs/{run}/result":               agents,
 	"POST /agent/runs/{run}/v1/chat/completions": agents,
 	"POST /ingest/sentry/{source}":               senders,
 	"POST /ingest/sentry/{source}/{secret}":      senders,
@@ -100,11 +101,12 @@ type street struct {
 	hub     *hub.Hub
 	machine *machine
 	address string
+	api     *description // that answers are held against
 }
 
 func newStreet(t *testing.T) *street {
 	t.Helper()
-	s := &street{t: t}
+	s := &street{t: t, api: described(t)}
 	key, err := rsa.GenerateKey(rand.Reader, 2048)
 	if err != nil {
 		t.Fatal(err)
@@ -185,6 +187,7 @@ type passer struct {
 	*street
 	client *http.Client
 	token  string
+	media  string // of what is sent to the API; "" for JSON
 }
 
 // signs has somebody sign in, through GitHub's page and back.
@@ -216,7 +219,7 @@ func (p *passer) asks(method, path, body string) (status int, text string) {
 	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	r.Header.Set("Accept", "text/html")
 	if strings.HasPrefix(path, "/api/") {
-		r.Header.Set("Content-Type", "application/json")
+		r.Header.Set("Content-Type", cmp.Or(p.media, "application/json"))
 		r.Header.Set("Authorization", "Bearer "+p.token)
 	}
 	answer, err := p.client.Do(r)
@@ -231,12 +234,12 @@ func (p *passer) asks(method, path, body string) (status int, text string) {
 		answer.Header.Get("X-Content-Type-Options") != "nosniff" || answer.Header.Get("Referrer-Policy") != "no-referrer" || answer.Header.Get("Cache-Control") != "no-store" {
 		p.t.Errorf("%s %s is answered with %v", method, path, answer.Header)
 	}
-	if strings.HasPrefix(answer.Header.Get("Content-Type"), "text/event-stream") {
-		return answer.StatusCode, ""
-	}
-	all, err := io.ReadAll(io.LimitReader(answer.Body, 4<<20))
+	all, err := answerOf(answer.Body, answer.Header.Get("Content-Type"))
 	if err != nil {
 		p.t.Fatal(err)
+	}
+	if strings.HasPrefix(path, "/api/v1/") {
+		p.api.holds(p.t, r, body, answer, all)
 	}
 	return answer.StatusCode, string(all)
 }

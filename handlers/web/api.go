@@ -6,6 +6,7 @@ import (
 	"io"
 	"mime"
 	"net/http"
+	"regexp"
 
 	"github.com/soulcaster/soulcaster/handlers"
 )
@@ -15,6 +16,9 @@ import (
 const api = "/api/v1"
 
 // What is not known, or does not apply, is left out of an answer; a list is always there.
+
+// markForm is the form of a cursor that is an instant and an id.
+var markForm = regexp.MustCompile(`^[0-9a-f]{16}-[0-9a-z]{1,40}$`)
 
 // badCursor says that a list cannot go on where it is asked to.
 func (p *Pages) badCursor(w http.ResponseWriter, r *http.Request) {

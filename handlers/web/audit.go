@@ -2,7 +2,6 @@ package web
 
 import (
 	"context"
-	"errors"
 	"net/http"
 	"net/url"
 	"time"
@@ -96,11 +95,11 @@ func (p *Pages) tellAudit(w http.ResponseWriter, r *http.Request, at *place) {
 		handlers.Error(w, r, http.StatusBadRequest, err.Error())
 		return
 	}
-	list, err := p.auditOf(r.Context(), space, q.Get("subject"), q.Get("cursor"), limit)
-	if errors.Is(err, storage.ErrInvalid) && q.Get("cursor") != "" {
+	if cursor := q.Get("cursor"); cursor != "" && !markForm.MatchString(cursor) {
 		p.badCursor(w, r)
 		return
 	}
+	list, err := p.auditOf(r.Context(), space, q.Get("subject"), q.Get("cursor"), limit)
 	if err != nil {
 		p.fail(w, r, err)
 		return

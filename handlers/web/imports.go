@@ -74,10 +74,10 @@ type toldImport struct {
 	Behind  bool           `json:"behind"` // something arrived since: the result may be another now
 
 	Read    int            `json:"read"`
-	Cut     bool           `json:"cut,omitempty"` // there was more
-	Skipped []string       `json:"skipped,omitempty"`
-	Bad     int            `json:"bad,omitempty"` // lines or elements that could not be read
-	Lines   []backfill.Bad `json:"lines,omitempty"`
+	Cut     bool           `json:"cut"` // there was more
+	Skipped []string       `json:"skipped"`
+	Bad     int            `json:"bad"` // lines or elements that could not be read
+	Lines   []backfill.Bad `json:"lines"`
 
 	Accepted   int `json:"accepted"`
 	Duplicates int `json:"duplicates"`
@@ -89,7 +89,7 @@ func (p *Pages) toldImport(ctx context.Context, at *place, i backfill.Import) (t
 	t := toldImport{
 		ID: i.ID, Page: importPath(at, i.ID), Kind: i.Kind, Source: i.Source, Name: i.Name, By: i.By, Agreed: i.Agreed,
 		Started: i.Started, Changed: i.Changed, Expires: i.Expires, State: i.State, Trouble: i.Trouble, Done: i.Done, Of: i.Of,
-		Read: i.Read, Cut: i.Cut, Skipped: i.Skipped, Bad: i.Bad, Lines: i.Lines, Accepted: i.Accepted, Duplicates: i.Duplicates,
+		Read: i.Read, Cut: i.Cut, Skipped: append([]string{}, i.Skipped...), Bad: i.Bad, Lines: append([]backfill.Bad{}, i.Lines...), Accepted: i.Accepted, Duplicates: i.Duplicates,
 	}
 	if i.State == backfill.Ready {
 		revision, err := cluster.Revision(ctx, at.space)

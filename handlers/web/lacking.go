@@ -36,9 +36,9 @@ type askedView struct {
 }
 
 type subredditView struct {
-	Name    string
-	Looked  time.Time
-	Trouble string
+	Name    string    `json:"name"`
+	Looked  time.Time `json:"looked,omitzero"`
+	Trouble string    `json:"trouble,omitempty"`
 }
 
 // askedOf gathers that; nil where nothing is asked from here.
@@ -80,8 +80,8 @@ func (v *askedView) asked() any {
 		Lacking  int             `json:"lacking"`
 		Fetched  int             `json:"fetched"`
 		Trouble  string          `json:"trouble,omitempty"`
-		Reading  []subredditView `json:"subreddits,omitempty"`
-	}{v.Lacking.Busy, v.Lacking.Fetch, v.Lacking.Compared, len(v.Lacking.Groups), v.Lacking.Fetched, v.Lacking.Trouble + v.Reddit.Trouble, v.Subreddits}
+		Reading  []subredditView `json:"subreddits"`
+	}{v.Lacking.Busy, v.Lacking.Fetch, v.Lacking.Compared, len(v.Lacking.Groups), v.Lacking.Fetched, v.Lacking.Trouble + v.Reddit.Trouble, append([]subredditView{}, v.Subreddits...)}
 }
 
 // setAPI gives a source of Sentry's a token for its API, or takes it away.
@@ -188,9 +188,23 @@ func (p *Pages) tellLacking(w http.ResponseWriter, r *http.Request, at *place) {
 		p.fail(w, r, err)
 		return
 	}
-	if l.Groups == nil {
-		l.Groups = []backfill.Group{}
-	}
-	l.Page = ""
-	handlers.JSON(w, http.StatusOK, l)
+	handlers.JSON(w, http.StatusOK, toldLacking{
+		l.Asked, l.Looked, l.By, l.Compared, l.Unrouted, l.More, append([]backfill.Group{}, l.Groups...), l.Trouble, l.Busy, l.Fetch, l.Fetched, l.Failed,
+	})
+}
+
+// toldLacking is what the API tells of it.
+type toldLacking struct {
+	Asked    time.Time        `json:"asked,omitzero"`  // when somebody asked to compare
+	Looked   time.Time        `json:"looked,omitzero"` // when that was done
+	By       string           `json:"by,omitempty"`
+	Compared int              `json:"compared"` // groups that Sentry has
+	Unrouted int              `json:"unrouted"` // of them, of projects that no route names
+	More     bool             `json:"more"`     // Sentry has more than are compared
+	Groups   []backfill.Group `json:"groups"`   // that are lacking, the newest first
+	Trouble  string           `json:"trouble,omitempty"`
+	Busy     bool             `json:"busy"`
+	Fetching bool             `json:"fetching"` // somebody wants them
+	Fetched  int              `json:"fetched"`
+	Failed   int              `json:"failed"`
 }

@@ -2,7 +2,6 @@ package web
 
 import (
 	"context"
-	"errors"
 	"net/http"
 	"time"
 
@@ -128,11 +127,11 @@ func (p *Pages) tellRuns(w http.ResponseWriter, r *http.Request, at *place) {
 		handlers.Error(w, r, http.StatusBadRequest, err.Error())
 		return
 	}
-	list, costs, next, err := listRuns(r.Context(), at.space, q.Get("cursor"), limit)
-	if errors.Is(err, storage.ErrInvalid) && q.Get("cursor") != "" {
+	if cursor := q.Get("cursor"); cursor != "" && !markForm.MatchString(cursor) {
 		p.badCursor(w, r)
 		return
 	}
+	list, costs, next, err := listRuns(r.Context(), at.space, q.Get("cursor"), limit)
 	if err != nil {
 		p.fail(w, r, err)
 		return
