@@ -11,6 +11,7 @@ import (
 	"mime"
 	"net/http"
 	"os"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -466,6 +467,51 @@ func TestOpenAPI(t *testing.T) {
 		if s.api.seen[name] == (unseen[name] != "") {
 			t.Errorf("%s: seen is %v, and unseen says %q", name, s.api.seen[name], unseen[name])
 		}
+	}
+}
+
+// What the documentation sends to the API is what its description says.
+func TestDocsAPI(t *testing.T) {
+	d := described(t)
+	where := strings.NewReplacer("$API", "/api/v1", "$PROJECT", "/api/v1/projects/101/acme.web-86f279ce", "$INSTALLATION", "/api/v1/installations/101")
+	found := 0
+	for _, p := range pages(t) {
+		for _, b := range p.blocks {
+			for line := range strings.Lines(strings.ReplaceAll(b.text, "\\\n", "")) {
+				to := regexp.MustCompile(`\$(?:API|PROJECT|INSTALLATION)[^\s"']*`).FindString(line)
+				if !strings.HasPrefix(line, "curl") || to == "" {
+					continue
+				}
+				found++
+				method := http.MethodGet
+				body := regexp.MustCompile(` -d '([^']*)'`).FindStringSubmatch(line)
+				if body != nil || strings.Contains(line, "--data-binary") {
+					method = http.MethodPost
+				}
+				r, err := http.NewRequestWithContext(t.Context(), method, where.Replace(to), nil)
+				if err != nil {
+					t.Fatal(err)
+				}
+				_, pattern := d.operations.Handler(r)
+				if pattern == "" {
+					t.Errorf("%s: the API has no %s %s", p.path, method, to)
+					continue
+				}
+				_, path, _ := strings.Cut(pattern, " ")
+				op := d.doc.Paths.Value(path).GetOperation(method)
+				for name := range r.URL.Query() {
+					if op.Parameters.GetByInAndName("query", name) == nil {
+						t.Errorf("%s: %s takes no %s", p.path, pattern, name)
+					}
+				}
+				if body != nil {
+					d.fits(t, p.path+": "+pattern, op.RequestBody.Value.Content["application/json"].Schema, "", decoded(t, line, []byte(body[1])))
+				}
+			}
+		}
+	}
+	if found < 15 {
+		t.Errorf("%d lines ask the API: are they looked for in the right way?", found)
 	}
 }
 
