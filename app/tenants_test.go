@@ -9,6 +9,7 @@ import (
 	"encoding/base64"
 	"encoding/pem"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"net/http/cookiejar"
@@ -187,7 +188,8 @@ type passer struct {
 	*street
 	client *http.Client
 	token  string
-	media  string // of what is sent to the API; "" for JSON
+	media  string      // of what is sent to the API; "" for JSON
+	header http.Header // that the browser sends besides
 }
 
 // signs has somebody sign in, through GitHub's page and back.
@@ -222,6 +224,7 @@ func (p *passer) asks(method, path, body string) (status int, text string) {
 		r.Header.Set("Content-Type", cmp.Or(p.media, "application/json"))
 		r.Header.Set("Authorization", "Bearer "+p.token)
 	}
+	maps.Copy(r.Header, p.header)
 	answer, err := p.client.Do(r)
 	if err != nil {
 		p.t.Fatal(err)

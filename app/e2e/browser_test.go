@@ -3,241 +3,377 @@
 package e2e
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"net/http"
-	"os"
-	"os/exec"
-	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
-	"github.com/chromedp/cdproto/emulation"
-	"github.com/chromedp/chromedp"
+	"github.com/soulcaster/soulcaster/app/e2e/hub"
+	"github.com/soulcaster/soulcaster/engine/fix/script"
 )
 
-// shots is a folder that gets a picture of each page, if the environment names one.
-var shots = os.Getenv("SOULCASTER_TEST_SHOTS")
+// story is somebody who finds the app without an App, and what they do with it.
+type story struct {
+	*fixworld
+	b *window
 
-// window is a real browser that somebody sits at.
-type window struct {
-	t   *testing.T
-	ctx context.Context
+	first, second chan struct{} // the model thinks about either run until they are closed
+
+	installation, project, source, problem string // their pages' paths
+	number                                 int    // of the problem's issue
 }
 
-// newWindow opens a browser, in which pages may run scripts or not. What its console
-// says is wrong with pages of ours fails the test.
-func newWindow(t *testing.T, ours string, scripts bool) *window {
-	t.Helper()
-	path, err := exec.LookPath("chromium")
-	if err != nil {
-		t.Fatal("chromium is not here: make e2e installs it")
-	}
-	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(path), chromedp.NoSandbox, chromedp.DisableGPU, chromedp.UserDataDir(t.TempDir()),
-		chromedp.Flag("disable-quic", true), chromedp.Flag("disable-background-networking", true), chromedp.Flag("disable-component-update", true),
-		chromedp.WindowSize(1200, 900))
-	place, end := chromedp.NewExecAllocator(context.WithoutCancel(t.Context()), options...)
-	ctx, leave := chromedp.NewContext(place)
-	b := &window{t: t, ctx: ctx}
-	said := make(chan []chromedp.ConsoleMessage, 1)
-	console := chromedp.Console(ctx)
-	go func() {
-		var all []chromedp.ConsoleMessage
-		for m, err := range console {
-			if err != nil {
-				break
-			}
-			all = append(all, m)
-		}
-		said <- all
-	}()
-	t.Cleanup(func() {
-		if err := chromedp.Cancel(ctx); err != nil {
-			t.Logf("the browser does not close in good order: %v", err)
-		}
-		leave()
-		end()
-		for _, m := range <-said {
-			if (m.IsException() || m.Type == "error" || m.Type == "warning") && (m.URL == "" || strings.HasPrefix(m.URL, ours)) {
-				t.Errorf("the browser complains: %s %s", m.Text, m.URL)
-			}
-		}
-	})
-	if _, err := chromedp.Call(ctx, emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: !scripts}); err != nil {
-		t.Fatal(err)
-	}
-	return b
-}
-
-// do has the browser do something, within patience.
-func (b *window) do(what string, steps ...chromedp.Action[chromedp.Void]) {
-	b.t.Helper()
-	ctx, cancel := context.WithTimeout(b.ctx, patience)
-	defer cancel()
-	if err := chromedp.Do(ctx, steps...); err != nil {
-		look, cancel := context.WithTimeout(b.ctx, patience)
-		defer cancel()
-		at, _ := chromedp.Run(look, chromedp.Location())
-		page, _ := chromedp.Run(look, chromedp.OuterHTML(chromedp.CSS("html")))
-		b.t.Fatalf("%s: %v\nat %s:\n%s", what, err, at, tail(page, 4<<10))
-	}
-}
-
-// open goes to an address.
-func (b *window) open(address string) {
-	b.t.Helper()
-	b.do("open "+address, chromedp.Navigate(address))
-}
-
-// press presses the button, or follows the link, with that text.
-func (b *window) press(text string) {
-	b.t.Helper()
-	b.do("press "+text, chromedp.Click(chromedp.Search(fmt.Sprintf(`//*[self::button or self::a][normalize-space(.)=%q]`, text))))
-}
-
-// fill writes into the field of that name.
-func (b *window) fill(name, text string) {
-	b.t.Helper()
-	field := chromedp.CSS(fmt.Sprintf(`input[name=%q]:not([type=radio])`, name))
-	b.do("fill "+name, chromedp.Clear(field), chromedp.SendKeys(field, text))
-}
-
-// choose ticks what has that label.
-func (b *window) choose(label string) {
-	b.t.Helper()
-	b.do("choose "+label, chromedp.Click(chromedp.Search(fmt.Sprintf(`//label[contains(., %q)]`, label))))
-}
-
-// shows waits until the page says something.
-func (b *window) shows(parts ...string) (text string) {
-	b.t.Helper()
-	within(b.t, slow, fmt.Sprintf("the page shows %q", parts), func() error {
-		var err error
-		if text, err = b.text(); err != nil {
-			return err
-		}
-		for _, part := range parts {
-			if !strings.Contains(strings.ToLower(text), strings.ToLower(part)) {
-				return fmt.Errorf("%q is not in %s", part, text)
-			}
-		}
-		return nil
-	})
-	return text
-}
-
-func (b *window) text() (string, error) {
-	ctx, cancel := context.WithTimeout(b.ctx, patience)
-	defer cancel()
-	return chromedp.Run(ctx, chromedp.Text(chromedp.CSS("body")))
-}
-
-// shot takes pictures of the page, if somebody wants them: light and dark, wide and on a
-// phone. No page may be wider than the phone.
-func (b *window) shot(name string) {
-	b.t.Helper()
-	for _, scheme := range []string{"light", "dark"} {
-		for size, width := range map[string]int64{"wide": 1200, "phone": 390} {
-			ctx, cancel := context.WithTimeout(b.ctx, patience)
-			defer cancel()
-			media := emulation.SetEmulatedMediaParams{Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}}}
-			_, err := chromedp.Call(ctx, emulation.SetEmulatedMedia, media)
-			if err == nil {
-				err = chromedp.Do(ctx, chromedp.EmulateViewport(width, 900))
-			}
-			var picture []byte
-			if err == nil {
-				picture, err = chromedp.Run(ctx, chromedp.FullScreenshot(100))
-			}
-			if err != nil {
-				b.t.Fatalf("take a picture of %s: %v", name, err)
-			}
-			if over, err := chromedp.Run(ctx, chromedp.Evaluate[bool](`document.documentElement.scrollWidth > document.documentElement.clientWidth`)); err == nil && over {
-				b.t.Errorf("%s does not fit on a %s screen", name, size)
-			}
-			if shots == "" {
-				continue
-			}
-			if err := os.MkdirAll(shots, 0o755); err != nil {
-				b.t.Fatal(err)
-			}
-			if err := os.WriteFile(filepath.Join(shots, fmt.Sprintf("%s-%s-%s.png", name, scheme, size)), picture, 0o644); err != nil {
-				b.t.Fatal(err)
-			}
-		}
-	}
-	b.do("a wide screen again", chromedp.EmulateViewport(1200, 900))
-}
-
-// TestBrowser: somebody registers the App, signs in and looks, with a real browser, with
-// and without scripts.
+// TestBrowser: somebody registers the App, installs it, connects Sentry, sees what would
+// be filed, goes live, takes things back, has the agent fix one, and leaves; with a real
+// browser, with and without scripts, over TLS and without.
 func TestBrowser(t *testing.T) {
 	t.Parallel()
 	for name, scripts := range map[string]bool{"with scripts": true, "without scripts": false} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			w := unregistered(t, newBolt(t))
-			b := newWindow(t, w.door.url, scripts)
-			b.open(w.opens())
-			b.shows("Name of the App", w.door.url+"/api/github/hook")
-			b.shot("setup")
-			b.fill("name", "Soulcaster of Acme")
-			b.choose("an organisation")
-			b.fill("organization", "acme")
-			b.press("Register the App on GitHub")
-			if !scripts {
-				b.press("Go on to GitHub")
-			}
-			b.shows("Create Soulcaster of Acme for acme")
-			b.press("Create GitHub App")
-			b.shows("Soulcaster of Acme is registered")
-			b.shot("registered")
-			b.press("Check everything")
-			b.shows("GitHub App: in order")
-			b.shot("checks")
-
-			number := w.greeting()
-			w.hub.Browse(reader)
-			b.open(w.door.url + "/")
-			b.shows("Sign in with GitHub to see")
-			b.shot("login")
-			b.press("Sign in with GitHub")
-			b.shows("signed in as "+reader, "The shop greets me with a typo", "issue #"+itoa(number))
-			b.shot("overview")
-			b.press(shop)
-			b.shows("Problems", "The shop greets me with a typo")
-			b.fill("q", "nothing of the kind")
-			if !scripts {
-				b.press("Show")
-			}
-			b.shows("0 problems match")
-			b.press("Show all")
-			b.shows("1 problem", "The shop greets me with a typo")
-			b.shot("problems")
-			b.press("The shop greets me with a typo")
-			b.shows("Why these belong together", "What happened", "filed as issue #"+itoa(number), "What is withheld, and why")
-			b.shot("problem")
-			b.open(w.door.url + "/installed?installation_id=" + itoa(acme) + "&setup_action=install")
-			b.shows("Soulcaster is installed on acme", "number is "+itoa(acme))
-			b.shot("installed")
-
-			w.hub.Allow(shop, reader, "none") // and GitHub tells of it, in some way
-			w.hub.As(reader).Renounce()
-			eventually(t, "the reader is signed out", func() error {
-				if r, err := w.send(http.MethodGet, "/", nil, nil); err != nil || r.status != http.StatusUnauthorized {
-					return errors.New("the door is open")
-				}
-				b.open(w.door.url + "/")
-				if text, err := b.text(); err != nil || !strings.Contains(text, "Sign in with GitHub") {
-					return fmt.Errorf("%v %s", err, text)
-				}
-				return nil
-			})
-			b.press("Sign in with GitHub")
-			b.shows("There is nothing to see for you")
-			b.press("Sign out")
-			b.shows("Sign in with GitHub to see")
+			files := shopFiles()
+			files[".github/soulcaster.yml"] = "budget: {issues_per_day: 100}\n" // whatever the hour
+			s := &story{first: make(chan struct{}), second: make(chan struct{})}
+			s.fixworld = unregistered(t, stage{bare: true, tls: scripts, turns: s.thinking(), files: files})
+			s.b = newWindow(t, s.door.url, scripts)
+			s.registers()
+			s.signsIn(owner)
+			s.installs()
+			s.connectsSentry()
+			s.waitsForTheFirstEvent()
+			s.routesWhatIsHeld()
+			s.looksAtThePreview()
+			s.goesLive()
+			s.mutesAndUndoes()
+			s.watchesARun()
+			s.cancelsAnother()
+			s.looksAround()
+			s.makesAKey()
+			s.signsOut()
+			s.isTurnedAway()
 		})
 	}
+}
+
+// thinking is a model that corrects the greeting, and waits for a word before it does.
+func (s *story) thinking() []script.Turn {
+	first, second := holding(s.first), holding(s.second)
+	return slices.Concat(script.If(script.Asked("Take your time"), second...), first)
+}
+
+func (s *story) registers() {
+	b := s.b
+	b.open(s.opens())
+	b.shows("Name of the App", s.door.url+"/api/github/hook")
+	b.shot("setup")
+	b.keyboard("setup")
+	b.fill("name", "Soulcaster of Acme")
+	b.choose("an organisation")
+	b.fill("organization", "acme")
+	b.press("Register the App on GitHub")
+	if !b.scripts {
+		b.press("Go on to GitHub")
+	}
+	b.shows("Create Soulcaster of Acme for acme")
+	b.press("Create GitHub App")
+	b.shows("Soulcaster of Acme is registered")
+	b.shot("registered")
+	b.press("Check everything")
+	b.shows("GitHub App: in order")
+	b.shot("checks")
+	b.press("What is next")
+	b.shows("Soulcaster of Acme is registered")
+}
+
+func (s *story) signsIn(who string) {
+	s.hub.Browse(who)
+	s.b.open("/")
+	s.b.shows("Sign in with GitHub to see")
+	s.b.shot("login")
+	s.b.keyboard("login")
+	s.b.press("Sign in with GitHub")
+	s.b.shows("signed in as " + who)
+}
+
+func (s *story) installs() {
+	b := s.b
+	b.shows("There is nothing to see for you")
+	b.open(s.hub.URL + "/apps/soulcaster/installations/new") // where the set-up page leads
+	b.press("Install on acme")
+	b.shows("Soulcaster is installed on acme", "for 1 repository")
+	b.shot("installed")
+	b.press("Connect a source")
+	b.shows("What shall Soulcaster listen to?")
+	s.installation = strings.TrimSuffix(b.path(), "/sources/new")
+	b.shot("source-kinds")
+}
+
+func (s *story) connectsSentry() {
+	b := s.b
+	b.press("Sentry")
+	b.shows("Where the errors of all of Sentry's projects belong")
+	b.shot("source-new")
+	b.keyboard("source-new")
+	b.fill("name", "Our Sentry")
+	b.press("Connect")
+	b.shows("The source is connected", "Waiting for the first event", "Internal integration")
+	s.source = b.path()
+	id := s.source[strings.LastIndex(s.source, "/")+1:]
+	b.shows(s.door.url + "/ingest/sentry/" + id)
+	b.fill("secret", key(id))
+	b.press("Keep it")
+	b.shows("The secret is kept, sealed")
+	b.fill("project", "frontend")
+	b.fill("repository", shop)
+	b.press("Add")
+	b.shows("Take out frontend")
+	b.open(s.source)
+	b.shows("Waiting for the first event")
+	b.shot("source-waiting")
+	b.keyboard("source-waiting")
+}
+
+// sentry sends an event of a group, signed as whoever knows the client secret signs it.
+func (s *story) event(f failure, n int) {
+	s.t.Helper()
+	s.sentry(s.source[strings.LastIndex(s.source, "/")+1:], "event_alert", f.alert(eventID(n), nil))
+}
+
+var (
+	greets = failure{group: "7001", project: "frontend", kind: "GreetingError", message: "it says Helo", module: "greet", calls: []string{"main", "greet"}}
+	totals = failure{group: "7002", project: "frontend", kind: "TypeError", message: "cannot read total of undefined", module: "cart", calls: []string{"checkout", "total"}}
+	ledger = failure{group: "7003", project: "ledger", kind: "OverflowError", message: "the balance does not fit", module: "ledger", calls: []string{"post", "carry"}}
+)
+
+func (s *story) waitsForTheFirstEvent() {
+	id := s.source[strings.LastIndex(s.source, "/")+1:]
+	body := encode(greets.alert(eventID(1), nil))
+	if a, err := s.post("/ingest/sentry/"+id, map[string]string{"Sentry-Hook-Resource": "event_alert", "Sentry-Hook-Signature": signature("wrong", body)}, body); err != nil || a.status != http.StatusUnauthorized {
+		s.t.Fatalf("a wrong signature: %d %v", a.status, err)
+	}
+	s.b.becomes("Something came and was refused")
+	s.event(greets, 1)
+	s.b.becomes("The first event was received at")
+	s.b.shot("source-received")
+}
+
+func (s *story) routesWhatIsHeld() {
+	b := s.b
+	s.event(ledger, 2)
+	b.open(s.installation)
+	b.shows("Our Sentry")
+	within(s.t, slow, "what no route names is held", func() error {
+		b.open(s.installation)
+		text, err := b.text()
+		if err != nil || !strings.Contains(text, "ledger from Our Sentry") {
+			return fmt.Errorf("%v %s", err, text)
+		}
+		return nil
+	})
+	b.shot("sources")
+	b.keyboard("sources")
+	b.fill("repository", shop)
+	b.press("Let it in")
+	b.shows("The route is set")
+}
+
+func (s *story) looksAtThePreview() {
+	b := s.b
+	s.event(totals, 3)
+	within(s.t, slow, "the problems are there", func() error {
+		b.open("/")
+		text, err := b.text()
+		if err != nil || !strings.Contains(text, "3 problems") {
+			return fmt.Errorf("%v %s", err, text)
+		}
+		return nil
+	})
+	b.shot("overview")
+	b.keyboard("overview")
+	b.press(shop)
+	b.shows("Problems", "preview", greets.kind)
+	s.project = b.path()
+	b.fill("q", "nothing of the kind")
+	if !b.scripts {
+		b.press("Show")
+	}
+	b.shows("0 problems match")
+	b.press("Show all")
+	b.shows("3 problems", greets.kind)
+	b.shot("problems")
+	b.keyboard("problems")
+	b.press(greets.kind + "…")
+	b.becomes("Why these belong together", "The issue that would be filed", "What is withheld, and why")
+	s.problem = b.path()
+	b.press("What a public repository would show")
+	b.press("What is withheld, and why")
+	b.shows("the messages of 1 error group")
+	b.shot("problem-preview")
+	b.keyboard("problem-preview")
+	if n := len(s.hub.Issues(shop)); n != 0 {
+		s.t.Errorf("%d issues are there before it went live", n)
+	}
+}
+
+func (s *story) goesLive() {
+	b := s.b
+	b.press("Settings")
+	b.shows("What is in force, and why", "nothing is written to the repository")
+	b.shot("settings")
+	b.keyboard("settings")
+	b.press("Go live")
+	b.shows("The project is live", "Chosen by @"+owner)
+	b.open(s.problem)
+	b.becomes("filed as issue #")
+	i := slices.IndexFunc(s.hub.Issues(shop), func(i hub.Issue) bool { return strings.Contains(i.Title, greets.kind) })
+	if i < 0 {
+		s.t.Fatalf("there is no issue: %s", s.scene())
+	}
+	s.number = s.hub.Issues(shop)[i].Number
+	b.shows("filed as issue #" + itoa(s.number))
+	b.shot("problem")
+	b.keyboard("problem")
+}
+
+// is waits until the issue of the problem is in a state.
+func (s *story) is(state, reason string) {
+	s.t.Helper()
+	within(s.t, slow, "the issue is "+state, func() error {
+		for _, i := range s.hub.Issues(shop) {
+			if i.Number == s.number && i.State == state && i.StateReason == reason {
+				return nil
+			}
+		}
+		return errors.New(s.scene())
+	})
+}
+
+func (s *story) mutesAndUndoes() {
+	b := s.b
+	b.press("Mute: close the issue as not planned")
+	b.becomes("muted until somebody reopens it", "Unmute the issue")
+	s.is("closed", "not_planned")
+	b.shot("problem-muted")
+	b.press("Undo…")
+	b.becomes("Mute: close the issue")
+	s.is("open", "reopened")
+}
+
+func (s *story) watchesARun() {
+	b := s.b
+	b.open(s.problem)
+	b.write("words", "It is a letter that is missing.")
+	b.press("Fix: ask the agent")
+	b.becomes("working", "Cancel the run", "asked for by "+owner)
+	if !strings.HasPrefix(b.path(), "/runs/") {
+		s.t.Errorf("the run is shown at %s", b.path())
+	}
+	b.shot("run-working")
+	b.keyboard("run-working")
+	close(s.first)
+	b.becomes("proposed", "Pull request", "The change", "1 file: greet.js", "The letter is there")
+	b.shot("run-proposed")
+	if p := s.proposal(1); !strings.Contains(p.Body, "Fixes #"+itoa(s.number)) || !strings.Contains(p.Body, owner) {
+		s.t.Errorf("the pull request says %s", p.Body)
+	}
+}
+
+func (s *story) cancelsAnother() {
+	b := s.b
+	b.open(s.project)
+	b.press(totals.kind + "…")
+	b.becomes("filed as issue #")
+	b.write("words", "Take your time.")
+	b.press("Fix: ask the agent")
+	b.becomes("working", "Cancel the run")
+	b.press("Cancel the run")
+	b.becomes("cancelled")
+	b.shot("run-cancelled")
+	s.stopped()
+	if n := len(s.hub.Pulls(shop)); n != 1 {
+		s.t.Errorf("%d pull requests", n)
+	}
+}
+
+// looksAround looks at the pages that are not part of the story.
+func (s *story) looksAround() {
+	b := s.b
+	for name, says := range map[string][]string{
+		"runs": {"proposed", "cancelled"}, "audit": {"@" + owner}, "work": {"Given up"}, "settings": {"live"},
+	} {
+		b.open(s.project)
+		b.press(strings.ToUpper(name[:1]) + name[1:])
+		b.shows(says...)
+		b.shot(name)
+		b.keyboard(name)
+	}
+	b.open(s.installation)
+	b.press("Audit")
+	b.shows("@" + owner)
+	b.shot("installation-audit")
+	b.press("Work")
+	b.shows("Given up")
+	b.shot("installation-work")
+	b.open("/")
+	b.shot("overview-live")
+}
+
+func (s *story) makesAKey() {
+	b := s.b
+	b.open(s.installation)
+	b.press("Keys")
+	b.shows("Make a key")
+	b.shot("keys")
+	b.keyboard("keys")
+	b.fill("name", "A script of ours")
+	b.choose(shop)
+	b.press("Make the key")
+	b.shows("It is shown this once")
+	b.shot("key-made")
+	made := b.value(".notice.good pre")
+	if r := ask(s.t, http.MethodGet, s.address()+"/api/v1/projects", map[string]string{"Authorization": "Bearer " + made}, nil); r.status != http.StatusOK || !strings.Contains(r.body, shop) {
+		s.t.Errorf("the key opens nothing: %d %s", r.status, r.body)
+	}
+	b.press("Revoke A script of ours")
+	b.shows("The key opens nothing any more")
+	if r := ask(s.t, http.MethodGet, s.address()+"/api/v1/projects", map[string]string{"Authorization": "Bearer " + made}, nil); r.status != http.StatusUnauthorized {
+		s.t.Errorf("the revoked key: %d %s", r.status, r.body)
+	}
+}
+
+func (s *story) signsOut() {
+	b := s.b
+	b.open(s.problem)
+	b.press("Sign out")
+	b.shows("Sign in with GitHub to see")
+	b.open(s.problem)
+	b.shows("Sign in with GitHub to see")
+}
+
+// isTurnedAway is somebody who may read, until they may not any more and take back what
+// they gave to the App.
+func (s *story) isTurnedAway() {
+	b, t := s.b, s.t
+	s.signsIn(reader)
+	b.shows(shop)
+	b.open(s.problem)
+	b.shows(greets.kind)
+	if text := b.shows("What happened"); strings.Contains(text, "Mute") || strings.Contains(text, "ask the agent") {
+		t.Errorf("a reader is offered what they may not do: %s", text)
+	}
+	s.hub.Allow(shop, reader, "none") // and GitHub tells of it, in some way
+	s.hub.As(reader).Renounce()
+	eventually(t, "the reader is signed out", func() error {
+		b.open("/")
+		if text, err := b.text(); err != nil || !strings.Contains(text, "Sign in with GitHub") {
+			return fmt.Errorf("%v %s", err, text)
+		}
+		return nil
+	})
+	b.press("Sign in with GitHub")
+	b.shows("There is nothing to see for you")
+	b.press("Sign out")
+	b.shows("Sign in with GitHub to see")
 }

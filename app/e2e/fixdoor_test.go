@@ -5,12 +5,15 @@ package e2e
 import (
 	"bytes"
 	"encoding/json"
+	"encoding/pem"
 	"io"
 	"log"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
 	"net/url"
+	"os"
+	"path/filepath"
 	"sync"
 	"testing"
 )
@@ -19,7 +22,8 @@ import (
 // process it is at the moment; like a load balancer it answers 503 while there is none.
 // It remembers the claims that went through it.
 type door struct {
-	url string
+	url         string
+	certificate string // a file, "" without TLS
 
 	mu     sync.Mutex
 	claims []claimed
@@ -34,8 +38,9 @@ type claimed struct {
 	Seconds, Heartbeat int
 }
 
-// newDoor opens a door to the address that app tells; "" while it is away.
-func newDoor(t testing.TB, app func() string) *door {
+// newDoor opens a door to the address that app tells; "" while it is away. In front of
+// it may be TLS, whose certificate is written down for those who have to trust it.
+func newDoor(t testing.TB, app func() string, tls bool) *door {
 	d := new(door)
 	proxy := &httputil.ReverseProxy{
 		FlushInterval: -1,                         // a model's answer comes in pieces
@@ -48,7 +53,7 @@ func newDoor(t testing.TB, app func() string) *door {
 		Transport:    &http.Transport{DisableKeepAlives: true},
 		ErrorHandler: func(w http.ResponseWriter, _ *http.Request, _ error) { w.WriteHeader(http.StatusServiceUnavailable) },
 	}
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch {
 		case app() == "":
 			w.WriteHeader(http.StatusServiceUnavailable)
@@ -58,6 +63,15 @@ func newDoor(t testing.TB, app func() string) *door {
 			proxy.ServeHTTP(w, r)
 		}
 	}))
+	if server.Config.ErrorLog = log.New(io.Discard, "", 0); tls { // browsers open connections that they never use
+		server.StartTLS()
+		d.certificate = filepath.Join(place(t), "door.pem")
+		if err := os.WriteFile(d.certificate, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw}), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	} else {
+		server.Start()
+	}
 	t.Cleanup(func() {
 		server.CloseClientConnections()
 		server.Close()

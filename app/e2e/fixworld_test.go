@@ -25,6 +25,7 @@ import (
 const (
 	shop      = "acme/web" // the repository of most stories
 	colleague = "colleague"
+	owner     = "owner"
 
 	modelKey  = "model-key-0123456789abcdef"
 	modelName = "scripted-1"
@@ -61,6 +62,8 @@ type stage struct {
 	absent bool              // the app is not started
 	mute   bool              // tasks run, and never claim their brief
 	timed  bool              // the app goes by a clock that [fixworld.pass] moves
+	bare   bool              // the App is installed nowhere, and the operator names no source and no project
+	tls    bool              // people and agents reach the app over TLS
 }
 
 // fixworld is the app with all that a fix needs around it: a GitHub whose git is
@@ -95,7 +98,10 @@ func stages(t testing.TB, s stage) *fixworld {
 		model.CloseClientConnections()
 		model.Close()
 	})
-	w.door = newDoor(t, w.address)
+	w.door = newDoor(t, w.address, s.tls)
+	if s.tls {
+		s.task = append(s.task, "SSL_CERT_FILE="+w.door.certificate)
+	}
 	w.startHub(s)
 	w.startECS(s)
 	w.settle(s, model.URL+"/v1")
@@ -151,12 +157,15 @@ func (w *fixworld) startHub(s stage) {
 		w.t.Fatal(err)
 	}
 	w.t.Cleanup(h.Close)
-	h.Install(acme, "acme")
+	if !s.bare {
+		h.Install(acme, "acme")
+	}
 	h.Create(shop, hub.Repository{Files: s.files})
 	for _, who := range []string{maintainer, colleague} {
 		h.Allow(shop, who, "write")
 	}
 	h.Allow(shop, reader, "read")
+	h.Allow(shop, owner, "admin")
 	w.hub = h
 }
 
@@ -207,6 +216,9 @@ installations:
       %[2]s: {mode: live, publish: full, file_after: {reports: 1}, budget: {issues_per_day: 100, runs_per_day: 100}, fix: {%[3]s}}
 %[4]s
 `, acme, shop, s.fix, s.runs)
+	if s.bare {
+		yaml = ""
+	}
 	if err := os.WriteFile(file, []byte(yaml), 0o600); err != nil {
 		w.t.Fatal(err)
 	}

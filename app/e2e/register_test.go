@@ -18,9 +18,10 @@ import (
 )
 
 // unregistered is a world whose app knows no App, at an address of its own.
-func unregistered(t *testing.T, s *store) *fixworld {
+func unregistered(t *testing.T, s stage) *fixworld {
 	t.Helper()
-	w := stages(t, stage{store: s, absent: true})
+	s.absent = true
+	w := stages(t, s)
 	for _, name := range []string{"GITHUB_APP_INTEGRATION_ID", "GITHUB_APP_PRIVATE_KEY", "GITHUB_APP_WEBHOOK_SECRET", "GITHUB_OAUTH_CLIENT_ID", "GITHUB_OAUTH_CLIENT_SECRET"} {
 		delete(w.env, name)
 	}
@@ -93,7 +94,7 @@ func TestRegister(t *testing.T) {
 	eachStore(t, func(t *testing.T, s *store) {
 		keeps := map[string]string{"bolt": "file", "redis": "store"} // a file is offered beside one of the app's own
 		keep := keeps[s.name]
-		w := unregistered(t, s)
+		w := unregistered(t, stage{store: s})
 		b := &browser{t: t}
 		if r := b.ask("GET", w.opens(), nil); r.status != http.StatusSeeOther {
 			t.Fatalf("the page does not open: %d %s", r.status, r.body)

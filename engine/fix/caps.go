@@ -85,7 +85,7 @@ func Used(ctx context.Context, app storage.Space, installation int64, limits Lim
 			Say("runs of today were begun", "runs of today were begun: further ones wait until midnight UTC"),
 		quota.Use{Name: "runs_month", Title: "runs this month", Used: int64(month.Runs), Limit: int64(limits.PerMonth), Resets: next}.
 			Say("runs of this month were begun", "runs of this month were begun: further ones wait until the next month begins (UTC)"),
-		quota.Use{Name: "runs_money", Title: "runs this month", Used: month.Micros, Limit: limits.Micros, Unit: "micros", Resets: next}.
+		quota.Use{Name: "runs_money", Title: "cost of runs this month", Used: month.Micros, Limit: limits.Micros, Unit: "micros", Resets: next}.
 			Say("for runs of this month are spent", "for runs of this month are spent: further ones wait until the next month begins (UTC)"),
 	}, nil
 }

@@ -124,6 +124,17 @@ func TestHostileTextIsDead(t *testing.T) {
 		}
 		return string(data)
 	}
+	for i, address := range []string{`javascript:alert(1)`, `JaVaScRiPt:alert(1)//https://x.example/`, ` javascript:alert(1)`, `data:text/html,<script>alert(1)</script>`, `vbscript:msgbox`, `//evil.example/x`,
+		`https://x.example/" onclick="alert(1)`, `https://x.example/'><script>alert(1)</script>`, `https://user:password@x.example/`, `file:///etc/passwd`} {
+		// What is refused is refused by itself.
+		w.Take("reports", w.Report("reports", fmt.Sprintf(`[{"external_id": "u%[1]d", "title": "Its address is odd %[1]d", "author": "u%[1]d", "url": %[2]s}, {"external_id": "v%[1]d", "title": "It has no address %[1]d"}]`, i, quote(address)))...)
+		readings, err := w.Reader("sentry").Sentry("event_alert", []byte(fmt.Sprintf(`{"action": "triggered", "data": {"event": {"event_id": "%032x", "issue_id": "9%d", "title": "Its address is odd", "project_slug": "api", "web_url": %s}}}`,
+			i+5000, i, quote(address))))
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.Take("sentry", readings...)
+	}
 	for i, p := range payloads() {
 		q := quote(p)
 		w.Take("reports", w.Report("reports", fmt.Sprintf(`{"external_id": "r%d", "title": %s, "body": %s, "author": %s, "release": %s, "environment": %s, "labels": [%s], "url": "https://x.example/?q=%%22%%3E%%3Cscript%%3E"}`,

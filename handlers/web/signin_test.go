@@ -354,12 +354,50 @@ func TestSignInIsBound(t *testing.T) {
 	}
 }
 
+// An id that was in the browser before somebody signed in is not the id of their session,
+// whether it is made up or that of a session of who planted it.
+func TestSessionIsNotPlanted(t *testing.T) {
+	l := newLobby(t)
+	evil := l.guest()
+	evil.signsIn("bob")
+	for name, planted := range map[string]string{"made up": strings.Repeat("A", 26), "a session of another's": evil.jar[session].Value} {
+		g := l.guest()
+		g.jar[session] = &http.Cookie{Name: session, Value: planted}
+		g.signsIn("ann")
+		if g.jar[session].Value == planted {
+			t.Errorf("%s: it is the id of the session", name)
+		}
+		with := l.guest()
+		with.jar[session] = &http.Cookie{Name: session, Value: planted}
+		if out := with.ask("GET", "/", nil); out.Code != http.StatusSeeOther {
+			t.Errorf("%s: it opens the pages afterwards: %d %s", name, out.Code, out.Body)
+		}
+	}
+}
+
 func TestNobodyIsLedElsewhere(t *testing.T) {
 	l := newLobby(t)
-	for _, to := range []string{"https://evil.test/", "//evil.test", "/\\evil.test", "\\\\evil.test", "evil.test", "javascript:alert(1)", "/a\r\nSet-Cookie: x=y", "", "http:evil.test", "/\t/evil.test"} {
+	for _, to := range []string{
+		"https://evil.test/", "//evil.test", "///evil.test", "/\\evil.test", "\\\\evil.test", "\\/evil.test", "/\\/evil.test", "evil.test", "javascript:alert(1)", "data:text/html,x",
+		"http:evil.test", "https:evil.test", "https:/evil.test", "https:\\evil.test", "HTTPS://evil.test", "//evil.test\\@soul.test", "https://soul.test@evil.test", "//soul.test@evil.test/",
+		"/a\r\nSet-Cookie: x=y", "/\t/evil.test", "\t//evil.test", "/\n/evil.test", "\x00//evil.test", "/\x00/evil.test", " //evil.test", "\u00a0//evil.test", "\ufeff//evil.test",
+		"%2f%2fevil.test", "%5cevil.test", "?//evil.test", "#//evil.test", ".//evil.test", "..//evil.test", "", "/" + strings.Repeat("a", 2000),
+	} {
 		g := l.guest()
 		if out := g.arrives(g.leaves(to), "ann."+fmt.Sprint(len(l.accounts.used))); out.Header().Get("Location") != "/" {
 			t.Errorf("%q leads to %q", to, out.Header().Get("Location"))
+		}
+		if page := g.ask("GET", "/login?"+url.Values{"to": {to}}.Encode(), nil); !strings.Contains(page.Body.String(), `name="to" value="/"`) {
+			t.Errorf("%q is on the button's page: %s", to, page.Body)
+		}
+	}
+	// What is left of these leads to a page of ours, however a browser reads it.
+	for _, to := range []string{"/%2f%2fevil.test", "/%2f/evil.test", "/%5cevil.test", "/.//evil.test", "/..//evil.test", "/x/../..//evil.test", "/x//evil.test", "/@evil.test", "/:80//evil.test", "/\uff0fevil.test", "/a?to=//evil.test"} {
+		g := l.guest()
+		at := g.arrives(g.leaves(to), "ann."+fmt.Sprint(len(l.accounts.used))).Header().Get("Location")
+		u, err := url.Parse(at)
+		if err != nil || u.Host != "" || u.Scheme != "" || !strings.HasPrefix(at, "/") || strings.HasPrefix(at, "//") || strings.ContainsAny(at, "\\\t\r\n") {
+			t.Errorf("%q leads to %q", to, at)
 		}
 	}
 }

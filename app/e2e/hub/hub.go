@@ -66,6 +66,7 @@ type Hub struct {
 	browsing      *account            // who is signed in where the hub's pages are looked at
 	grants        map[string]grant    // by code
 	given         map[string]*account // tokens of people
+	setup         string              // where the browser is sent once somebody has installed the App
 }
 
 // New starts a hub that knows nobody but the App.

@@ -14,6 +14,7 @@ type manifest struct {
 	Name     string `json:"name"`
 	URL      string `json:"url"`
 	Redirect string `json:"redirect_url"`
+	Setup    string `json:"setup_url"`
 	Hook     struct {
 		URL string `json:"url"`
 	} `json:"hook_attributes"`
@@ -37,6 +38,9 @@ func (h *Hub) servePage(w http.ResponseWriter, r *http.Request, body []byte) boo
 	switch parts := strings.Split(r.URL.Path, "/"); {
 	case r.URL.Path == "/login/oauth/authorize" && r.Method == http.MethodGet:
 		h.authorize(w, r)
+		return true
+	case len(parts) == 5 && parts[1] == "apps" && parts[3] == "installations" && parts[4] == "new":
+		h.serveInstall(w, r, form)
 		return true
 	case r.Method != http.MethodPost:
 		return false
@@ -98,7 +102,7 @@ func (c *call) convert() (any, error) {
 	if !known {
 		return nil, notFound
 	}
-	c.hub.o.Permissions, c.hub.o.Events = m.Permissions, m.Events
+	c.hub.o.Permissions, c.hub.o.Events, c.hub.setup = m.Permissions, m.Events, m.Setup
 	app := c.hub.app()
 	app["name"], app["pem"], app["webhook_secret"], app["owner"] = m.Name, string(c.hub.o.Key), c.hub.o.WebhookSecret, object{"login": m.owner}
 	app["client_id"], app["client_secret"] = ClientID, ClientSecret

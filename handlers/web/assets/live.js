@@ -42,8 +42,8 @@
     source = undefined;
     if (!stream || document.hidden) return;
     source = new EventSource(stream);
-    let first = true;
-    source.onmessage = () => { if (!first) soon(location.href); first = false; };
+    // The first one too: something may have changed since the page was made.
+    source.onmessage = () => soon(location.href);
     source.addEventListener("over", () => { source.close(); soon(location.href); });
   }
 
