@@ -48,6 +48,7 @@ type Project struct {
 	Private       bool        `json:"private"`
 	DefaultBranch string      `json:"default_branch,omitempty"`
 	Unavailable   string      `json:"unavailable,omitempty"` // why nothing can be written there: gone, archived, issues off
+	Gone          bool        `json:"gone,omitempty"`        // GitHub shows it to this installation no more
 	File          policy.File `json:"file"`                  // the last good .github/soulcaster.yml
 	FileError     string      `json:"file_error,omitempty"`  // what is wrong with the present one
 	Chosen        policy.File `json:"chosen,omitzero"`       // what a person said on the pages

@@ -155,15 +155,16 @@ func look(ctx context.Context, host Repositories, p project.Project) (project.Pr
 	}
 	switch {
 	case errors.Is(err, github.ErrNotFound), errors.Is(err, github.ErrMoved), errors.Is(err, github.ErrGone), errors.Is(err, github.ErrForbidden):
-		p.Unavailable = "GitHub does not show it to this installation: was it deleted, moved away, or taken out of the installation?"
+		p.Unavailable, p.Gone = "GitHub does not show it to this installation: was it deleted, moved away, or taken out of the installation?", true
 		return p, nil
 	case err != nil:
 		return p, err
 	case p.Repo.ID != 0 && repo.ID != p.Repo.ID:
-		p.Unavailable = "another repository has its name now, and it is not to be found itself"
+		p.Unavailable, p.Gone = "another repository has its name now, and it is not to be found itself", true
 		return p, nil
 	}
 	p.Repo, p.Private, p.DefaultBranch, p.Unavailable = repo.Repo, repo.Private, repo.DefaultBranch, ""
+	p.Gone = false
 	switch {
 	case repo.Archived:
 		p.Unavailable = "it is archived: nothing can be written there"

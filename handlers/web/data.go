@@ -27,11 +27,14 @@ type dataView struct {
 	Report string
 }
 
-// governs reports whether who asks administers every repository that the installation has
-// something of: what is about all of its data is for them alone.
+// governs reports whether who asks administers every repository that the app has something
+// of in the installation: what is about all of it is for them alone.
 func (p *Pages) governs(ctx context.Context, at *place) (bool, error) {
 	if at.who.operator {
 		return true, nil
+	}
+	if !at.who.administers(at.installation) {
+		return false, nil
 	}
 	names, err := p.projects.Projects(ctx, at.installation)
 	if err != nil {
@@ -47,6 +50,7 @@ func (p *Pages) governs(ctx context.Context, at *place) (bool, error) {
 		case errors.Is(err, storage.ErrNoSpace), errors.Is(err, project.ErrNoProject):
 		case err != nil:
 			return false, err
+		case of.Gone: // GitHub shows it to nobody any more
 		case !at.who.may(of, needs.configure):
 			return false, nil
 		}

@@ -65,24 +65,25 @@ var done = map[string]string{
 type section struct {
 	text, below string
 	need        github.Permission
+	whole       bool // it is about all of an installation
 }
 
 // projectTabs and installationTabs are those pages, in the order of the tabs.
 var (
 	projectTabs = []section{
-		{"Problems", "", needs.see},
-		{"Runs", "/runs", needs.see},
-		{"Work", "/work", needs.see},
-		{"Audit", "/audit", needs.see},
-		{"Imports", "/imports", needs.configure},
-		{"Settings", "/settings", needs.see},
+		{"Problems", "", needs.see, false},
+		{"Runs", "/runs", needs.see, false},
+		{"Work", "/work", needs.see, false},
+		{"Audit", "/audit", needs.see, false},
+		{"Imports", "/imports", needs.configure, false},
+		{"Settings", "/settings", needs.see, false},
 	}
 	installationTabs = []section{
-		{"Sources", "", needs.see},
-		{"Keys", "/keys", needs.configure},
-		{"Data", "/data", needs.configure},
-		{"Work", "/work", needs.configure},
-		{"Audit", "/audit", needs.configure},
+		{"Sources", "", needs.see, false},
+		{"Keys", "/keys", needs.configure, false},
+		{"Data", "/data", needs.configure, true},
+		{"Work", "/work", needs.configure, true},
+		{"Audit", "/audit", needs.configure, true},
 	}
 )
 
@@ -99,9 +100,9 @@ func (p *Pages) inside(r *http.Request, at *place, here string, below ...link) f
 	}
 	f.Trail = append(f.Trail, below...)
 	f.Trail[len(f.Trail)-1].Href = "" // this page
-	missing := map[string]bool{"/imports": p.cfg.Imports == nil, "/data": p.cfg.Eraser == nil}
+	missing := map[string]bool{"/imports": p.cfg.Imports == nil, "/data": p.cfg.Eraser == nil, "/keys": p.cfg.SignIn == nil}
 	for _, t := range tabs {
-		if at.may(t.need) && !missing[t.below] {
+		if at.may(t.need) && !missing[t.below] && (!t.whole || at.whole()) {
 			f.Tabs = append(f.Tabs, tab{Text: t.text, Href: base + t.below, Here: t.text == here})
 		}
 	}

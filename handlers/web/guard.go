@@ -42,7 +42,7 @@ func (p *Pages) guard(next func(w http.ResponseWriter, r *http.Request, who *vie
 			http.Redirect(w, r, "/login?"+url.Values{"to": {r.URL.RequestURI()}}.Encode(), http.StatusSeeOther)
 		default:
 			h.Set("WWW-Authenticate", "Bearer")
-			handlers.Error(w, r, http.StatusUnauthorized, "sign in, or send a token: Authorization: Bearer …")
+			p.refuse(w, r, http.StatusUnauthorized, "Nobody is signed in here any more, so nothing was done. Sign in, or send a token: Authorization: Bearer …")
 		}
 	}
 }

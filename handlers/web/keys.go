@@ -63,6 +63,9 @@ func (p *Pages) keysView(r *http.Request, at *place) (keysView, error) {
 	}
 	reach := at.who.reach[at.installation]
 	for _, k := range all {
+		if k.ByID != at.who.who.ID && !at.whole() {
+			continue
+		}
 		line := keyLine{Key: k, Over: !p.now().Before(k.Until)}
 		for _, role := range keyRoles() {
 			if role.May == k.May {
@@ -161,7 +164,7 @@ func (p *Pages) revokeKey(w http.ResponseWriter, r *http.Request, at *place) {
 	err := again(func() error {
 		var b storage.Batch
 		k, err := apikey.Revoke(r.Context(), &b, at.home, r.PostFormValue("id"))
-		if errors.Is(err, apikey.ErrNone) {
+		if errors.Is(err, apikey.ErrNone) || err == nil && k.ByID != at.who.who.ID && !at.whole() {
 			return errNone
 		}
 		if err != nil {

@@ -8,6 +8,9 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
+
+	"github.com/rs/zerolog"
 
 	"github.com/soulcaster/soulcaster/engine/github"
 	"github.com/soulcaster/soulcaster/engine/project"
@@ -24,13 +27,17 @@ type place struct {
 	project      project.Project           // zero unless the request is about a project
 	space        storage.Space             // of the project
 
+	// all says whether who asks administers all of the installation, once it was asked.
+	all func() bool
+
 	// narrow says whether who asks may see what is meant of the place, where not all who
 	// see the place may; nil if they may. A stream asks it again and again.
 	narrow func(ctx context.Context, now *place) (bool, error)
 }
 
 // may reports whether who asks may do as much here as a permission says: in the project
-// or, where there is none, in the installation as a whole.
+// or, where there is none, in some repository of the installation: what is about all of it
+// asks [place.whole] besides.
 func (at *place) may(what github.Permission) bool {
 	switch {
 	case at.space != nil:
@@ -52,6 +59,13 @@ func (p *Pages) at(ctx context.Context, who *viewer, installation string) (*plac
 	if at.home, err = p.projects.Space(ctx, id); err != nil {
 		return nil, err
 	}
+	at.all = sync.OnceValue(func() bool {
+		all, err := p.governs(ctx, at)
+		if err != nil {
+			zerolog.Ctx(ctx).Warn().Err(err).Int64("installation", id).Msg("it is not known whether somebody administers all of an installation")
+		}
+		return err == nil && all
+	})
 	at.state, _, err = project.LoadInstallation(ctx, at.home)
 	return at, err
 }

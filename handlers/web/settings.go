@@ -55,7 +55,7 @@ func (p *Pages) settingsOf(at *place) settings {
 // settings serves what the repository's file says, what is in force, and why.
 func (p *Pages) settings(w http.ResponseWriter, r *http.Request, at *place) {
 	v := settingsView{frame: p.inside(r, at, "Settings", link{Text: "Settings"}), settings: p.settingsOf(at), At: at, Project: at.project,
-		File: upkeep.PolicyPath, MayLive: at.may(needs.configure)}
+		File: upkeep.PolicyPath, MayLive: at.may(needs.configure) && !p.cfg.Preview}
 	if at.project.File.Mode != nil {
 		v.Fixed = "The repository's file"
 	}

@@ -434,7 +434,7 @@ func TestWhoSeesWhat(t *testing.T) {
 	in := int64(enginetest.Installation)
 	l.accounts.allow("ann", in, 7, "pull")
 	l.accounts.allow("bob", in, 7, "admin", "push", "pull")
-	l.accounts.allow("bob", in, 8, "pull")
+	l.accounts.allow("bob", in, 8, "admin", "push", "pull")
 	l.accounts.allow("bob", 999, 8, "admin")
 	web, api := pathOf(t, w, "acme/web"), pathOf(t, w, "acme/api")
 	status := func(g *guest, path string) int { return g.ask("GET", path, nil).Code }

@@ -41,7 +41,7 @@ func (p *Pages) changing(r *http.Request, at *place, id string, version uint64) 
 		return stored, errFixed
 	}
 	set := stored.Setting()
-	may, err := p.mayConfigure(r.Context(), at, set.Repositories())
+	may, err := p.mayConfigure(r.Context(), at, set.Repositories(), stored.By)
 	switch {
 	case err != nil:
 		return stored, err
@@ -71,7 +71,7 @@ func versionOf(r *http.Request) uint64 {
 // names; field is the one of the form that names them.
 func (p *Pages) feeds(ctx context.Context, at *place, set source.Setting, field string) error {
 	for _, name := range set.Repositories() {
-		may, err := p.mayConfigure(ctx, at, []string{name})
+		may, err := p.mayConfigure(ctx, at, []string{name}, "")
 		if err != nil {
 			return err
 		}

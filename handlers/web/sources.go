@@ -162,13 +162,13 @@ const (
 )
 
 // told returns what is told of a source that who asks may see; ok is false if they may not.
-func (p *Pages) told(r *http.Request, at *place, src *source.Source, rec traffic.Record) (t sourceTold, ok bool) {
+func (p *Pages) told(r *http.Request, at *place, src *source.Source, by string, rec traffic.Record) (t sourceTold, ok bool) {
 	_, _, stored := source.Owner(src.ID)
 	t = sourceTold{
 		ID: src.ID, Kind: src.Kind, Name: src.Label(), Fixed: !stored, URL: p.base(r) + "/ingest/" + string(src.Kind) + "/" + src.ID,
 		Public: src.Public, Subreddits: src.Subreddits, sourceHealth: p.health(rec),
 	}
-	ok = at.whole()
+	ok = at.made(by)
 	if at.sees(src.Repository) {
 		t.Repository, ok = src.Repository, true
 	}
@@ -183,8 +183,13 @@ func (p *Pages) told(r *http.Request, at *place, src *source.Source, rec traffic
 	return t, ok
 }
 
-// whole reports whether who asks may see what belongs to the installation as a whole.
-func (at *place) whole() bool { return at.who.administers(at.installation) }
+// whole reports whether who asks administers all of the installation, and so may see what
+// belongs to no repository, or to anybody's.
+func (at *place) whole() bool { return at.all() }
+
+// made reports whether who asks connected something themselves, or may see what belongs to
+// anybody's.
+func (at *place) made(by string) bool { return by == at.who.name() || at.whole() }
 
 // sees reports whether who asks may know that something belongs to a repository.
 func (at *place) sees(name string) bool {
@@ -202,20 +207,23 @@ func (at *place) permissionOn(name string) github.Permission {
 	return github.None
 }
 
-// mayConfigure reports whether who asks administers all of the repositories or, if there
-// are none, any of the installation.
-func (p *Pages) mayConfigure(ctx context.Context, at *place, repositories []string) (bool, error) {
+// mayConfigure reports whether who asks administers all of the repositories that a source
+// feeds or, if it feeds none, connected it or administers all of the installation.
+func (p *Pages) mayConfigure(ctx context.Context, at *place, repositories []string, by string) (bool, error) {
 	switch {
-	case at.who.operator || at.who.reach[at.installation].Owner:
+	case at.who.operator:
 		return true, nil
 	case !at.may(needs.configure):
 		return false, nil
+	case len(repositories) == 0:
+		return at.made(by), nil
 	}
 	for _, name := range repositories {
 		if at.permissionOn(name) >= needs.configure {
 			continue
 		}
-		// It may be called otherwise by now, or be gone: then nobody's word is needed.
+		// It may be called otherwise by now, or GitHub may show it to nobody any more: then
+		// nobody's word is needed.
 		space, err := p.projects.Find(ctx, at.installation, 0, name)
 		if errors.Is(err, storage.ErrNoSpace) {
 			return false, nil
@@ -230,7 +238,7 @@ func (p *Pages) mayConfigure(ctx context.Context, at *place, repositories []stri
 		if err != nil {
 			return false, err
 		}
-		if known.Unavailable == "" && !at.who.may(known, needs.configure) {
+		if !known.Gone && !at.who.may(known, needs.configure) {
 			return false, nil
 		}
 	}
@@ -248,14 +256,14 @@ func (p *Pages) base(r *http.Request) string {
 // sourcesOf are the sources of an installation that who asks may see.
 func (p *Pages) sourcesOf(r *http.Request, at *place) (list []sourceTold, err error) {
 	var all []*source.Source
-	versions := make(map[string]uint64)
+	versions, makers := make(map[string]uint64), make(map[string]string)
 	connected, err := p.cfg.Sources.List(r.Context(), at.installation)
 	if err != nil {
 		return nil, gone(err)
 	}
 	for i := range connected {
 		all = append(all, &connected[i].Source)
-		versions[connected[i].ID] = connected[i].Version()
+		versions[connected[i].ID], makers[connected[i].ID] = connected[i].Version(), connected[i].By
 	}
 	all = append(all, p.cfg.Sources.Fixed(at.installation)...)
 	ids := make([]string, len(all))
@@ -268,7 +276,7 @@ func (p *Pages) sourcesOf(r *http.Request, at *place) (list []sourceTold, err er
 	}
 	list = []sourceTold{}
 	for i, src := range all {
-		if t, ok := p.told(r, at, src, records[i]); ok {
+		if t, ok := p.told(r, at, src, makers[src.ID], records[i]); ok {
 			t.Version = versions[src.ID]
 			list = append(list, t)
 		}
@@ -287,15 +295,22 @@ func gone(err error) error {
 
 // heldOf is what an installation holds, by source and project, for who may see it.
 func (p *Pages) heldOf(ctx context.Context, at *place) (groups []heldGroup, more bool, err error) {
+	mine := make(map[string]bool) // sources whose held feedback who asks may see
 	if !at.whole() {
-		return nil, false, nil
+		connected, err := p.cfg.Sources.List(ctx, at.installation)
+		if err != nil {
+			return nil, false, gone(err)
+		}
+		for _, s := range connected {
+			mine[s.ID] = at.made(s.By)
+		}
 	}
 	type key struct{ source, project string }
 	of := make(map[key]int)
 	seen := 0
 	err = intake.EachHeld(ctx, at.home, perHeldLook, func(h intake.Held) {
 		f := h.Feedback
-		if seen++; f.Removed {
+		if seen++; f.Removed || !mine[f.Source] && !at.whole() {
 			return
 		}
 		k := key{f.Source, f.Project}
@@ -348,7 +363,7 @@ func (p *Pages) routable(ctx context.Context, at *place, g *heldGroup) error {
 	}
 	g.Version = stored.Version()
 	set := stored.Setting()
-	may, err := p.mayConfigure(ctx, at, set.Repositories())
+	may, err := p.mayConfigure(ctx, at, set.Repositories(), stored.By)
 	if err == nil && !may {
 		g.Why = "Who administers every repository that this source feeds can route it."
 	}

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/json"
 	"fmt"
@@ -14,6 +15,7 @@ import (
 	"time"
 
 	"github.com/soulcaster/soulcaster/engine/enginetest"
+	"github.com/soulcaster/soulcaster/engine/github"
 	"github.com/soulcaster/soulcaster/engine/intake"
 	"github.com/soulcaster/soulcaster/engine/project"
 	"github.com/soulcaster/soulcaster/engine/source"
@@ -35,6 +37,7 @@ func market(t *testing.T) *lobby {
 	l.accounts.mu.Lock()
 	l.accounts.names[8] = "acme/api"
 	l.accounts.mu.Unlock()
+	l.accounts.allow("ann", 101, 8, "pull", "push", "admin")
 	l.accounts.allow("eve", 101, 8, "pull", "push", "admin")
 	return l
 }
@@ -278,7 +281,7 @@ func TestWhoMayConfigure(t *testing.T) {
 		api + path: `{"name": "Mine", "repository": "acme/api"}`, api + path + "/secrets": `{"secret": "` + aSecret + `"}`, api + path + "/secrets/end": `{"id": "x"}`,
 		api + path + "/client": `{}`, api + path + "/remove": `{}`,
 	}
-	for login, want := range map[string]int{"bob": 403, "cid": 403, "eve": 403, "dan": 404} {
+	for login, want := range map[string]int{"bob": 403, "cid": 403, "eve": 404, "dan": 404} {
 		g := l.signed(login)
 		for at, form := range forms {
 			if out := g.ask("POST", at, form); out.Code != want {
@@ -334,8 +337,9 @@ func TestWhoMayConfigure(t *testing.T) {
 	}
 	// Once a repository is gone, it takes nobody's word to send its feedback elsewhere.
 	p, entry := l.project("acme/api")
-	p.Unavailable = "it is gone"
+	p.Unavailable, p.Gone = "it is gone", true
 	l.save("acme/api", p, entry)
+	l.accounts.allow("ann", 101, 8)
 	l.accounts.allow("eve", 101, 8)
 	l.access.Forget()
 	if out := ann.ask("POST", acmeHome+"/sources/"+hers+"/settings", url.Values{"name": {"Taken over"}, "repository": {"acme/web"}}); out.Code != http.StatusSeeOther {
@@ -574,7 +578,7 @@ func TestSourcesByProgram(t *testing.T) {
 	ask(200, "POST", at+"/remove", `{"sure": true}`, nil)
 	ask(404, "GET", at, "", nil)
 	ask(422, "POST", "", `{"kind": "telepathy", "name": "x"}`, nil)
-	ask(422, "POST", "", `{"kind": "sentry", "name": "x", "routes": {"api": "acme/api"}}`, nil)
+	ask(422, "POST", "", `{"kind": "sentry", "name": "x", "routes": {"api": "acme/none"}}`, nil)
 }
 
 // Names are other people's words.
@@ -622,5 +626,52 @@ func (l *lobby) save(repository string, p project.Project, was storage.Entry) {
 	project.Save(&b, was, p)
 	if err := l.world.Space(repository).Apply(l.t.Context(), &b); err != nil {
 		l.t.Fatal(err)
+	}
+}
+
+// Who administers one repository of an installation does not administer all of it: what
+// belongs to others, or to no repository, is not there for them.
+func TestAdministersOne(t *testing.T) {
+	l := market(t)
+	ann, eve := l.signed("ann"), l.signed("eve")
+	anns, _ := ann.connects(url.Values{"kind": {"sentry"}, "name": {"Errors of the web"}, "routes": {"shop acme/web"}, "repository": {""}})
+	loose, _ := ann.connects(url.Values{"kind": {"sentry"}, "name": {"Not routed yet"}})
+	hers, _ := eve.connects(url.Values{"kind": {"sentry"}, "name": {"Not routed by her"}})
+	l.permission = func(context.Context, github.At, string) (github.Permission, error) { return github.Admin, nil }
+	if out := ann.ask("POST", acmeHome+"/keys/make", url.Values{"name": {"deploys"}, "role": {"read"}, "days": {"30"}, "repository": {"acme/web"}}); out.Code != http.StatusOK {
+		t.Fatalf("no key: %d %s", out.Code, out.Body)
+	}
+	key := regexp.MustCompile(`name="id" value="([0-9a-f]+)"`).FindStringSubmatch(ann.ask("GET", acmeHome+"/keys", nil).Body.String())[1]
+	l.world.Take("nowhere", l.world.Report("nowhere", `{"title": "Nobody knows where"}`)...)
+
+	for _, at := range []string{"/audit", "/work"} {
+		if out := eve.ask("GET", acmeHome+at, nil); out.Code != http.StatusForbidden {
+			t.Errorf("%s: %d", at, out.Code)
+		}
+		if out := ann.ask("GET", acmeHome+at, nil); out.Code != http.StatusOK {
+			t.Errorf("%s for who administers all: %d", at, out.Code)
+		}
+	}
+	home := eve.ask("GET", acmeHome, nil).Body.String()
+	for _, text := range []string{"Errors of the web", "Not routed yet", "acme/web", "Nobody knows where", `href="` + acmeHome + `/audit"`} {
+		if strings.Contains(home, text) {
+			t.Errorf("she sees %q", text)
+		}
+	}
+	if !strings.Contains(home, "Not routed by her") {
+		t.Errorf("she does not see her own:\n%s", home)
+	}
+	if page := eve.ask("GET", acmeHome+"/keys", nil).Body.String(); strings.Contains(page, "deploys") {
+		t.Error("she sees another's key")
+	}
+	for at, form := range map[string]url.Values{
+		"/keys/revoke": {"id": {key}}, "/sources/" + loose + "/settings": {"name": {"Mine"}, "repository": {"acme/api"}}, "/sources/" + anns + "/remove": {"sure": {"yes"}},
+	} {
+		if out := eve.ask("POST", acmeHome+at, form); out.Code != http.StatusNotFound {
+			t.Errorf("%s: %d", at, out.Code)
+		}
+	}
+	if out := eve.ask("POST", acmeHome+"/sources/"+hers+"/settings", url.Values{"name": {"Routed"}, "repository": {"acme/api"}}); out.Code != http.StatusSeeOther {
+		t.Errorf("her own: %d %s", out.Code, out.Body)
 	}
 }

@@ -118,17 +118,18 @@ func (p *Pages) Register(r *handlers.Router) {
 	in.page(api+cluster+"/reports", p.inProject(needs.see, p.tellReports))
 	// Of an installation as a whole, what was done names repositories that not everybody
 	// may see who may see one of them.
-	for base, of := range map[string]struct {
-		in   func(github.Permission, func(http.ResponseWriter, *http.Request, *place)) http.Handler
-		see  github.Permission
-		mend github.Permission
-	}{project: {p.inProject, needs.see, needs.command}, installation: {p.inInstallation, needs.configure, needs.configure}} {
-		in.page(base+"/audit", of.in(of.see, p.audit))
-		in.page(base+"/work", of.in(of.see, p.work))
-		in.form(base+"/work/retry", of.in(of.mend, p.retry))
-		in.page(api+base+"/audit", of.in(of.see, p.tellAudit))
-		in.page(api+base+"/work", of.in(of.see, p.tellWork))
-		in.form(api+base+"/work/retry", of.in(of.mend, p.retryTold))
+	inWhole := func(_ github.Permission, do func(http.ResponseWriter, *http.Request, *place)) http.Handler {
+		return p.inInstallation(needs.configure, p.governing(do))
+	}
+	for base, at := range map[string]func(github.Permission, func(http.ResponseWriter, *http.Request, *place)) http.Handler{
+		project: p.inProject, installation: inWhole,
+	} {
+		in.page(base+"/audit", at(needs.see, p.audit))
+		in.page(base+"/work", at(needs.see, p.work))
+		in.form(base+"/work/retry", at(needs.command, p.retry))
+		in.page(api+base+"/audit", at(needs.see, p.tellAudit))
+		in.page(api+base+"/work", at(needs.see, p.tellWork))
+		in.form(api+base+"/work/retry", at(needs.command, p.retryTold))
 	}
 	if p.cfg.Sources != nil {
 		if p.cfg.Imports != nil {
