@@ -42,6 +42,15 @@ func letters(t *testing.T, db storage.DB) {
 	}
 }
 
+// ends stops a server, and waits for it.
+func (p *program) ends() {
+	p.t.Helper()
+	p.stop()
+	if status := p.wait(); status != 0 {
+		p.t.Errorf("it ended with %d:\n%s", status, p.logged())
+	}
+}
+
 // tells runs a command to its end.
 func tells(t *testing.T, env []string, args ...string) (out, log string, status int) {
 	t.Helper()
@@ -120,10 +129,7 @@ func TestWorkOfAServer(t *testing.T) {
 	if out, _, _ := tells(t, env, "doctor"); !strings.Contains(out, "the running server: answers") {
 		t.Errorf("the doctor does not ask it:\n%s", out)
 	}
-	server.stop()
-	if status := server.wait(); status != 0 {
-		t.Fatalf("it ended with %d:\n%s", status, server.logged())
-	}
+	server.ends()
 	if _, err := os.Stat(path + ".sock"); !os.IsNotExist(err) {
 		t.Errorf("the socket is still there: %v", err)
 	}
@@ -188,6 +194,7 @@ func TestSocketPaths(t *testing.T) {
 	}
 	long := filepath.Join(folder, strings.Repeat("x", 120)+".db")
 	server := start(t, append(env, "SOULCASTER_STORE=bolt:"+long), "serve", "--preview")
+	defer server.ends()
 	server.line("address")
 	if !strings.Contains(server.logged(), "there is no socket for the commands") {
 		t.Errorf("the log:\n%s", server.logged())
@@ -232,6 +239,7 @@ func TestDoctorAsksTheServer(t *testing.T) {
 		t.Fatal(err)
 	}
 	server := start(t, env, "serve")
+	defer server.ends()
 	server.line("address")
 	out, _, _ := tells(t, env, "doctor")
 	if !strings.Contains(out, "ok    the running server: answers") || !strings.Contains(out, "ok    GitHub App: ") || strings.Contains(out, "none is set up") {
