@@ -48,6 +48,7 @@ const (
 var routesOf = map[string]of{
 	"GET /{$}":                                   nobodys, // what of a tenant's it shows is tried apart
 	"GET /api/v1/projects":                       nobodys, // the same
+	"GET /api/v1/installations":                  nobodys, // the same
 	"GET /api/v1/openapi.yaml":                   nobodys,
 	"GET /assets/style.css":                      nobodys,
 	"GET /assets/icon.svg":                       nobodys,

@@ -315,6 +315,58 @@ func (p *Pages) tellOverview(w http.ResponseWriter, r *http.Request, who *viewer
 	handlers.JSON(w, http.StatusOK, answer)
 }
 
+// apiInstallation is an installation as the API tells of it.
+type apiInstallation struct {
+	ID      int64  `json:"id"`
+	Account string `json:"account"`
+	Whole   bool   `json:"whole"` // who asks sees what belongs to it as a whole, and may connect sources
+}
+
+// tellInstallations answers with the installations that the viewer may see something of,
+// in order of their ids.
+func (p *Pages) tellInstallations(w http.ResponseWriter, r *http.Request, who *viewer) {
+	q := r.URL.Query()
+	limit, err := limitOf(q)
+	if err != nil {
+		handlers.Error(w, r, http.StatusBadRequest, err.Error())
+		return
+	}
+	after := int64(0)
+	if cursor := q.Get("cursor"); cursor != "" {
+		if after, err = strconv.ParseInt(cursor, 10, 64); err != nil {
+			p.badCursor(w, r)
+			return
+		}
+	}
+	all, err := p.projects.Installations(r.Context())
+	if err != nil {
+		p.broken(w, r, err)
+		return
+	}
+	answer := struct {
+		Installations []apiInstallation `json:"installations"`
+		Next          string            `json:"next,omitempty"` // the next cursor
+	}{Installations: []apiInstallation{}}
+	ids := slices.DeleteFunc(who.installations(all), func(id int64) bool { return id <= after })
+	slices.Sort(ids)
+	if len(ids) > limit {
+		ids = ids[:limit]
+		answer.Next = strconv.FormatInt(ids[limit-1], 10)
+	}
+	for _, id := range ids {
+		at, err := p.at(r.Context(), who, strconv.FormatInt(id, 10))
+		if absent(err) {
+			continue
+		}
+		if err != nil {
+			p.broken(w, r, err)
+			return
+		}
+		answer.Installations = append(answer.Installations, apiInstallation{id, at.Account(), at.whole()})
+	}
+	handlers.JSON(w, http.StatusOK, answer)
+}
+
 // tellProject answers with one project.
 func (p *Pages) tellProject(w http.ResponseWriter, r *http.Request, at *place) {
 	s, err := p.summarise(r.Context(), at)

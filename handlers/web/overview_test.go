@@ -3,6 +3,7 @@ package web
 import (
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -159,6 +160,37 @@ func TestOverviewOfManyProjects(t *testing.T) {
 	}
 	if len(all) != n {
 		t.Errorf("the API tells of %d projects", len(all))
+	}
+}
+
+// The API tells of every installation once, in pages.
+func TestInstallationsInPages(t *testing.T) {
+	w := world(t)
+	for id := int64(900); id < 905; id++ {
+		if _, err := w.Projects.Install(t.Context(), id); err != nil {
+			t.Fatal(err)
+		}
+	}
+	h := pages(t, w, Config{Preview: true})
+	var all []int64
+	for next := "/api/v1/installations?limit=2"; next != ""; {
+		var answer struct {
+			Installations []apiInstallation
+			Next          string
+		}
+		answered(t, get(t.Context(), h, "GET", next), &answer)
+		for _, i := range answer.Installations {
+			all = append(all, i.ID)
+			if !i.Whole || i.Account == "" {
+				t.Errorf("the operator is told %+v", i)
+			}
+		}
+		if next = ""; answer.Next != "" {
+			next = "/api/v1/installations?limit=2&cursor=" + answer.Next
+		}
+	}
+	if len(all) < 6 || !slices.IsSorted(all) || len(slices.Compact(slices.Clone(all))) != len(all) {
+		t.Errorf("the API tells of the installations %v", all)
 	}
 }
 
