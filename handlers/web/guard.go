@@ -103,11 +103,11 @@ func bearer(r *http.Request) string {
 }
 
 // same reports whether a token is the one that is meant. Nothing is the same as no token.
-func same(got, want string) bool {
-	if want == "" {
+func same(token, right string) bool {
+	if right == "" {
 		return false
 	}
-	a, b := sha256.Sum256([]byte(got)), sha256.Sum256([]byte(want))
+	a, b := sha256.Sum256([]byte(token)), sha256.Sum256([]byte(right))
 	return subtle.ConstantTimeCompare(a[:], b[:]) == 1
 }
 
