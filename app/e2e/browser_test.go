@@ -6,9 +6,13 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/chromedp/chromedp"
 
 	"github.com/soulcaster/soulcaster/app/e2e/hub"
 	"github.com/soulcaster/soulcaster/engine/fix/script"
@@ -49,6 +53,7 @@ func TestBrowser(t *testing.T) {
 			s.mutesAndUndoes()
 			s.watchesARun()
 			s.cancelsAnother()
+			s.importsAFile()
 			s.looksAround()
 			s.makesAKey()
 			s.signsOut()
@@ -297,6 +302,27 @@ func (s *story) cancelsAnother() {
 	}
 }
 
+func (s *story) importsAFile() {
+	b := s.b
+	file := filepath.Join(s.t.TempDir(), "reports.csv")
+	rows := "id,title,body\n1,The parcel never came,I wait since Monday.\n2,<img src=x onerror=alert(1)>,Nothing to see.\n3,,\n"
+	if err := os.WriteFile(file, []byte(rows), 0o600); err != nil {
+		s.t.Fatal(err)
+	}
+	b.open(s.project + "/imports")
+	b.shows("From a file")
+	b.shot("imports")
+	b.keyboard("imports")
+	b.do("choose a file", chromedp.SetUploadFiles(chromedp.CSS("input[name=file]"), []string{file}))
+	b.press("Preview the file")
+	b.becomes("What would come of it", "The parcel never came", "Import 2 reports")
+	b.shot("import")
+	b.keyboard("import")
+	b.press("Import 2 reports")
+	b.becomes("2 new, 0 known before")
+	b.shot("import-done")
+}
+
 // looksAround looks at the pages that are not part of the story.
 func (s *story) looksAround() {
 	b := s.b
@@ -316,6 +342,11 @@ func (s *story) looksAround() {
 	b.press("Work")
 	b.shows("Given up")
 	b.shot("installation-work")
+	b.open(s.installation)
+	b.press("Data")
+	b.shows("Take it with you")
+	b.shot("data")
+	b.keyboard("data")
 	b.open("/")
 	b.shot("overview-live")
 }

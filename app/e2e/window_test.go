@@ -200,9 +200,11 @@ func (b *window) waits(reload bool, parts []string) (text string) {
 		for _, part := range parts {
 			if !strings.Contains(strings.ToLower(text), strings.ToLower(part)) {
 				if reload {
-					b.do("reload", chromedp.Reload())
+					ctx, cancel := context.WithTimeout(b.ctx, patience)
+					defer cancel()
+					err = chromedp.Do(ctx, chromedp.Reload()) // fails where the page is left just then
 				}
-				return fmt.Errorf("%q is not in %s", part, text)
+				return errors.Join(fmt.Errorf("%q is not in %s", part, text), err)
 			}
 		}
 		return nil
