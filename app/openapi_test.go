@@ -37,7 +37,6 @@ import (
 type description struct {
 	doc        *openapi3.T
 	operations *http.ServeMux // finds which one a request is
-	err        error
 
 	mu   sync.Mutex
 	seen map[string]bool // properties of schemas, "Project.id", and answers by name, "NotFound"
