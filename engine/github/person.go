@@ -248,6 +248,10 @@ func (l *Login) get(ctx context.Context, t PersonToken, path string, into any) e
 	case http.StatusUnauthorized:
 		return ErrNotSignedIn
 	case http.StatusForbidden:
+		// That it was asked too often says nothing of what somebody may do.
+		if resp.Header.Get("X-RateLimit-Remaining") == "0" || resp.Header.Get("Retry-After") != "" {
+			return errors.New("GitHub asks to be asked less often")
+		}
 		return ErrForbidden
 	case http.StatusNotFound:
 		return ErrNotFound

@@ -42,7 +42,11 @@ func (p *Pages) guard(next func(w http.ResponseWriter, r *http.Request, who *vie
 			http.Redirect(w, r, "/login?"+url.Values{"to": {r.URL.RequestURI()}}.Encode(), http.StatusSeeOther)
 		default:
 			h.Set("WWW-Authenticate", "Bearer")
-			p.refuse(w, r, http.StatusUnauthorized, "Nobody is signed in here any more, so nothing was done. Sign in, or send a token: Authorization: Bearer …")
+			if wantsPage(r) { // a form, sent after the session was over
+				p.notice(w, r, http.StatusUnauthorized, "Nobody is signed in here any more, so nothing was done. Sign in, and send it again.")
+				return
+			}
+			handlers.Error(w, r, http.StatusUnauthorized, "sign in, or send a token: Authorization: Bearer …")
 		}
 	}
 }
@@ -63,12 +67,12 @@ func (p *Pages) enters(w http.ResponseWriter, r *http.Request) (*viewer, error) 
 func (p *Pages) who(r *http.Request) (*viewer, error) {
 	token := bearer(r)
 	switch {
-	case same(token, p.cfg.AdminToken), p.cfg.Preview && token == "" && loopback(r):
+	case token != "":
+		return p.token(r, token)
+	case p.cfg.Preview && loopback(r):
 		return &viewer{operator: true}, nil
 	case p.cfg.Preview:
 		return nil, errElsewhere
-	case token != "":
-		return p.program(r, token)
 	}
 	return p.signedIn(r)
 }

@@ -25,10 +25,6 @@ func (e *tooMany) Error() string { return "too many wrong tokens" }
 // program says who a program is that brings a token: a person's own at GitHub, or a key
 // that one made here. Neither is worth more than its person is.
 func (p *Pages) program(r *http.Request, token string) (*viewer, error) {
-	from := handlers.Address(r)
-	if wait := p.strikes.Wait(from); wait > 0 && !p.tokens.knows(token) {
-		return nil, &tooMany{wait}
-	}
 	var who *viewer
 	err := errSignIn
 	switch _, isKey := apikey.Installation(token); {
@@ -39,7 +35,29 @@ func (p *Pages) program(r *http.Request, token string) (*viewer, error) {
 	case strings.HasPrefix(token, "ghu_") && p.cfg.SignIn != nil: // tokens of other kinds are not for this App
 		who, err = p.tokenHolder(r.Context(), github.PersonToken{Value: token})
 	}
-	if errors.Is(err, errSignIn) {
+	return who, err
+}
+
+// token says whose a token is that a request carries. An address that brought too many
+// wrong ones is told to wait, before its next one is looked at; but a token that was right
+// within the last hour is, so that strangers behind the same proxy lock nobody out.
+func (p *Pages) token(r *http.Request, token string) (*viewer, error) {
+	from := handlers.Address(r)
+	if wait := p.strikes.Wait(from); wait > 0 && !p.proven.knows(token) {
+		return nil, &tooMany{wait}
+	}
+	who, err := &viewer{operator: true}, error(nil)
+	switch {
+	case same(token, p.cfg.AdminToken):
+	case p.cfg.Preview:
+		who, err = nil, errElsewhere
+	default:
+		who, err = p.program(r, token)
+	}
+	switch {
+	case err == nil:
+		p.proven.keep(token, struct{}{})
+	case errors.Is(err, errSignIn), errors.Is(err, errElsewhere):
 		p.strikes.Add(from)
 	}
 	return who, err
@@ -108,12 +126,12 @@ func (p *Pages) keyHolder(ctx context.Context, text string) (*viewer, error) {
 	if len(reach.Repositories) == 0 {
 		return nil, errSignIn
 	}
-	p.tokens.keep(text, github.Person{ID: k.ByID, Login: k.By})
 	return &viewer{who: github.Person{ID: k.ByID, Login: k.By}, key: k.Name, reach: map[int64]github.Reach{id: reach}}, nil
 }
 
 // makerMay asks what whoever made a key may do in a repository now; for a minute GitHub is
-// not asked again.
+// not asked again. Where everybody may read, reading alone counts for nothing: nobody could
+// tell who was let go.
 func (p *Pages) makerMay(ctx context.Context, installation, repository int64, login string) (github.Permission, string, error) {
 	space, err := p.projects.Find(ctx, installation, repository, "")
 	if errors.Is(err, storage.ErrNoSpace) {
@@ -138,13 +156,18 @@ func (p *Pages) makerMay(ctx context.Context, installation, repository int64, lo
 		}
 		p.cfg.SignIn.Access.makers.keep(name, may)
 	}
+	// Of a public repository GitHub says of everybody that they may read it.
+	if !known.Private && may < github.Triage {
+		may = github.None
+	}
 	return may, known.Repo.String(), nil
 }
 
-// minute remembers for a minute what GitHub said, under a text that is not kept itself. It
-// is safe for concurrent use.
-type minute[T any] struct {
-	now func() time.Time
+// memory remembers something for a while, under a text that is not kept itself. It is safe
+// for concurrent use.
+type memory[T any] struct {
+	now  func() time.Time
+	life time.Duration
 
 	mu  sync.Mutex
 	all map[[sha256.Size]byte]remembered[T]
@@ -155,28 +178,28 @@ type remembered[T any] struct {
 	at    time.Time
 }
 
-func newMinute[T any](now func() time.Time) *minute[T] {
-	return &minute[T]{now: now, all: make(map[[sha256.Size]byte]remembered[T])}
+func newMemory[T any](now func() time.Time, life time.Duration) *memory[T] {
+	return &memory[T]{now: now, life: life, all: make(map[[sha256.Size]byte]remembered[T])}
 }
 
 // of returns what is remembered.
-func (m *minute[T]) of(text string) (value T, ok bool) {
+func (m *memory[T]) of(text string) (value T, ok bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	got, ok := m.all[sha256.Sum256([]byte(text))]
-	if !ok || m.now().Sub(got.at) >= accessLife {
+	if !ok || m.now().Sub(got.at) >= m.life {
 		return value, false
 	}
 	return got.value, true
 }
 
-func (m *minute[T]) knows(text string) bool {
+func (m *memory[T]) knows(text string) bool {
 	_, ok := m.of(text)
 	return ok
 }
 
 // keep remembers something.
-func (m *minute[T]) keep(text string, value T) {
+func (m *memory[T]) keep(text string, value T) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if len(m.all) >= maxKnown {
@@ -186,7 +209,7 @@ func (m *minute[T]) keep(text string, value T) {
 }
 
 // forget has GitHub asked anew about everything.
-func (m *minute[T]) forget() {
+func (m *memory[T]) forget() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	clear(m.all)

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/soulcaster/soulcaster/engine/github"
+	"github.com/soulcaster/soulcaster/handlers"
 )
 
 // program asks as a program with a token does.
@@ -130,7 +131,10 @@ func TestKeys(t *testing.T) {
 	asks(200, "GET", api+path+"/settings", "")
 	l.world.Pass(accessLife)
 	asks(401, "GET", api+path+"/settings", "")
-	may["ann"] = github.Read
+	may["ann"] = github.Read // as everybody, for it is public
+	l.access.Forget()
+	asks(401, "GET", api+path+"/settings", "")
+	may["ann"] = github.Triage
 	l.access.Forget()
 	asks(200, "GET", api+path+"/settings", "")
 
@@ -152,4 +156,33 @@ func TestKeys(t *testing.T) {
 	}
 	l.world.Pass(30 * 24 * time.Hour)
 	asks(401, "GET", api+path+"/settings", "")
+}
+
+// The operator's token is guessed as slowly as any other; whoever brought it lately is not
+// kept out by those who guess.
+func TestOperatorsTokenIsNotGuessed(t *testing.T) {
+	for name, brought := range map[string]bool{"it was brought before": true, "it was not": false} {
+		t.Run(name, func(t *testing.T) {
+			l, _, path := shop(t)
+			if brought {
+				if out := l.program(token, "GET", api+path+"/settings", ""); out.Code != http.StatusOK {
+					t.Fatal(out.Code)
+				}
+			}
+			for i := range handlers.MayFail + 1 {
+				l.program("guess"+strings.Repeat("x", i), "GET", "/", "")
+			}
+			want := http.StatusTooManyRequests
+			if brought {
+				want = http.StatusOK
+			}
+			if out := l.program(token, "GET", api+path+"/settings", ""); out.Code != want {
+				t.Errorf("the right one: %d, want %d", out.Code, want)
+			}
+			l.world.Pass(time.Minute)
+			if out := l.program(token, "GET", api+path+"/settings", ""); out.Code != http.StatusOK {
+				t.Errorf("a minute later: %d", out.Code)
+			}
+		})
+	}
 }

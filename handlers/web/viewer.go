@@ -72,7 +72,7 @@ type Access struct {
 	ask func(ctx context.Context, t github.PersonToken, who github.Person) ([]github.Reach, error)
 	now func() time.Time
 
-	makers *minute[github.Permission] // what who made a key may do
+	makers *memory[github.Permission] // what who made a key may do
 
 	mu    sync.Mutex
 	known map[int64]reached // by person
@@ -90,7 +90,7 @@ const (
 
 // NewAccess returns what is asked through a function such as [github.Login.Reach].
 func NewAccess(ask func(ctx context.Context, t github.PersonToken, who github.Person) ([]github.Reach, error), now func() time.Time) *Access {
-	return &Access{ask: ask, now: now, makers: newMinute[github.Permission](now), known: make(map[int64]reached)}
+	return &Access{ask: ask, now: now, makers: newMemory[github.Permission](now, accessLife), known: make(map[int64]reached)}
 }
 
 // Forget has GitHub asked anew for everybody: something was told that changes what

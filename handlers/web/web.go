@@ -54,7 +54,8 @@ type Pages struct {
 	now      func() time.Time
 	wake     func(spaces ...string)
 	strikes  *handlers.Strikes      // wrong tokens, by address
-	tokens   *minute[github.Person] // whose a token is
+	tokens   *memory[github.Person] // whose a token is
+	proven   *memory[struct{}]      // tokens that were right lately
 	markdown *markdown
 	streams  *streams
 	wait     time.Duration // for the answer to what a page orders
@@ -76,7 +77,7 @@ type Pages struct {
 // New returns the pages.
 func New(cfg Config, projects *project.Registry, actions *action.Log, now func() time.Time) (*Pages, error) {
 	p := &Pages{cfg: cfg, projects: projects, actions: actions, now: now, wake: cfg.Wake,
-		strikes: handlers.NewStrikes(now), tokens: newMinute[github.Person](now), markdown: newMarkdown(), streams: newStreams(), wait: answerWithin,
+		strikes: handlers.NewStrikes(now), tokens: newMemory[github.Person](now, accessLife), proven: newMemory[struct{}](now, time.Hour), markdown: newMarkdown(), streams: newStreams(), wait: answerWithin,
 		catalogues: issue.NewCatalogues(), drafting: make(chan struct{}, maxDrafts), uploading: make(chan struct{}, maxUploads), exporting: make(chan struct{}, maxExports)}
 	if p.wake == nil {
 		p.wake = func(...string) {}
