@@ -257,7 +257,7 @@ func checkClock(ctx context.Context, as github.Config) finding {
 }
 
 // checkDeliveries counts what GitHub told the app in the last day and the app did not
-// take. That is no failure: no server may have run.
+// take. Some are no failure, a server may not have run; all are.
 func checkDeliveries(ctx context.Context, host upkeep.Deliveries, now time.Time) finding {
 	f := finding{what: "deliveries"}
 	all, err := host.Deliveries(ctx, now.Add(-24*time.Hour))
@@ -277,8 +277,11 @@ func checkDeliveries(ctx context.Context, host upkeep.Deliveries, now time.Time)
 		f.note = "all of the last day were taken"
 	default:
 		last := lost[len(lost)-1]
-		f.note = fmt.Sprintf("%d of the last day were not taken, the latest %s with status %d: a running server has them sent again; if the status stays, look at the webhook's URL and secret on the App's page, and at what is in front of the server",
+		said := fmt.Sprintf("%d of the last day were not taken, the latest %s with status %d: a running server has them sent again; if the status stays, look at the webhook's URL and secret on the App's page, and at what is in front of the server",
 			len(lost), last.Last.At.UTC().Format(time.RFC3339), last.Last.Status)
+		if f.note = said; err == nil && !slices.ContainsFunc(all, github.Delivery.Taken) {
+			f.note, f.err, f.todo = "", errors.New("nothing that GitHub sent in the last day was taken"), said
+		}
 	}
 	return f
 }

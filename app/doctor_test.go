@@ -34,6 +34,7 @@ func TestDoctorCountsDeliveries(t *testing.T) {
 		"all taken":           {list{all: []github.Delivery{taken}}, false, "all of the last day were taken"},
 		"taken at last":       {list{all: []github.Delivery{again, missed, taken}}, false, "all of the last day were taken"},
 		"not taken":           {list{all: []github.Delivery{refused, missed, taken}}, false, "2 of the last day were not taken, the latest 2026-03-02T09:01:00Z with status 400"},
+		"none taken":          {list{all: []github.Delivery{refused, missed}}, true, "nothing that GitHub sent in the last day was taken"},
 		"more than are read":  {list{[]github.Delivery{missed}, github.ErrTooMany}, false, "1 of the last day"},
 		"a server without it": {list{nil, github.ErrNotFound}, false, "does not show them"},
 		"away":                {list{nil, errors.New("away")}, true, "away"},

@@ -18,7 +18,7 @@ import (
 const (
 	maxLines      = 100_000 // of one project: of more, the oldest clusters are left out
 	maxAllLines   = 200_000 // of all that are not looked at just now
-	maxCatalogues = 64
+	maxCatalogues = 512
 )
 
 // Catalogues keeps the lines of the projects that were looked at last, for pages that

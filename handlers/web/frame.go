@@ -19,6 +19,7 @@ type frame struct {
 	Live          string // a stream of the API that says when the page is old, "" if there is none
 	Done          string // what was done a moment ago
 	Problem       string // why something was not done
+	Suspended     bool   // the installation that the page is about is
 }
 
 // link leads to another page; without an address it is this one.
@@ -91,6 +92,7 @@ var (
 // links from there to the page.
 func (p *Pages) inside(r *http.Request, at *place, here string, below ...link) frame {
 	f := p.frame(r, at.who)
+	f.Suspended = at.state.Suspended
 	f.Trail = []link{{"Overview", "/"}, {at.Account(), installationPath(at.installation)}}
 	base, tabs := installationPath(at.installation), installationTabs
 	f.TabsOf = at.Account()

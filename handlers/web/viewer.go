@@ -3,9 +3,12 @@ package web
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strconv"
 	"sync"
 	"time"
+
+	"golang.org/x/sync/singleflight"
 
 	"github.com/soulcaster/soulcaster/engine/github"
 	"github.com/soulcaster/soulcaster/engine/project"
@@ -74,8 +77,11 @@ type Access struct {
 
 	makers *memory[github.Permission] // what who made a key may do
 
+	flights singleflight.Group
+
 	mu    sync.Mutex
 	known map[int64]reached // by person
+	age   int               // grows with everything that may have changed an answer
 }
 
 type reached struct {
@@ -100,6 +106,7 @@ func (a *Access) Forget() {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	clear(a.known)
+	a.age++
 }
 
 // forget has GitHub asked anew for one person.
@@ -107,6 +114,7 @@ func (a *Access) forget(person int64) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	delete(a.known, person)
+	a.age++
 }
 
 // of returns what somebody may see. There is no answer from memory that is older than a
@@ -114,10 +122,29 @@ func (a *Access) forget(person int64) {
 func (a *Access) of(ctx context.Context, t github.PersonToken, who github.Person) (map[int64]github.Reach, error) {
 	a.mu.Lock()
 	got, ok := a.known[who.ID]
+	age := a.age
 	a.mu.Unlock()
 	if ok && a.now().Sub(got.at) < accessLife {
 		return got.by, nil
 	}
+	// All who ask for one person at a time wait for one answer, unless something was told
+	// meanwhile that may change it.
+	one := a.flights.DoChan(fmt.Sprintf("%d/%d", who.ID, age), func() (any, error) {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), pageWithin)
+		defer cancel()
+		return a.find(ctx, t, who, age)
+	})
+	select {
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	case r := <-one:
+		by, _ := r.Val.(map[int64]github.Reach)
+		return by, r.Err
+	}
+}
+
+// find asks GitHub. The answer is remembered unless it was overtaken.
+func (a *Access) find(ctx context.Context, t github.PersonToken, who github.Person, age int) (map[int64]github.Reach, error) {
 	asked := a.now()
 	all, err := a.ask(ctx, t, who)
 	if err != nil {
@@ -129,6 +156,9 @@ func (a *Access) of(ctx context.Context, t github.PersonToken, who github.Person
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	if a.age != age {
+		return by, nil
+	}
 	if len(a.known) >= maxKnown {
 		clear(a.known)
 	}

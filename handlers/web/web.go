@@ -212,7 +212,16 @@ func (in ways) upload(path string, most int64, h http.Handler) {
 }
 
 // stream adds a page that goes on for as long as somebody listens.
-func (in ways) stream(path string, h http.Handler) { in.router.Handle(http.MethodGet, path, h) }
+func (in ways) stream(path string, h http.Handler) {
+	in.router.Handle(http.MethodGet, path, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodHead { // has nothing to listen for
+			protect(w.Header())
+			w.WriteHeader(http.StatusNoContent)
+			return
+		}
+		h.ServeHTTP(w, r)
+	}))
+}
 
 // within bounds how long a request is worked on.
 func within(most time.Duration, h http.Handler) http.Handler {
