@@ -30,13 +30,12 @@ require (
 	go.uber.org/goleak v1.3.0 // no goroutine outlives its test
 	golang.org/x/net v0.59.0 // parses HTML in tests
 	golang.org/x/oauth2 v0.36.0 // signs people in with GitHub
+	golang.org/x/sync v0.23.0 // one question at a time of what somebody may see
 	golang.org/x/sys v0.49.0 // process groups and limits of the agent
 	golang.org/x/term v0.47.0 // is there a terminal for progress?
 	golang.org/x/text v0.42.0 // folds paths as file systems do
 	google.golang.org/genai v1.77.0 // Gemini
 )
-
-require golang.org/x/sync v0.23.0
 
 require (
 	cloud.google.com/go v0.116.0 // indirect
