@@ -231,8 +231,22 @@ func checkGitHub(ctx context.Context, cfg *config.Config) []finding {
 		{what: "events of the App", err: deaf(id.Events, fix), todo: "subscribe to them on the App's page"},
 		checkDeliveries(ctx, host, time.Now()),
 	}
+	named := make(map[int64]bool)
 	for _, in := range cfg.Installations {
+		named[in.ID] = true
 		found = append(found, checkInstallation(ctx, host, in, fix)...)
+	}
+	// Those that the server's file does not name have their sources from the pages.
+	others, err := host.Installations(ctx)
+	switch {
+	case errors.Is(err, github.ErrNotFound): // a server that does not list them
+	case err != nil:
+		found = append(found, finding{what: "installations", err: err})
+	}
+	for _, seen := range others {
+		if !named[seen.ID] {
+			found = append(found, checkInstalled(seen, fix)...)
+		}
 	}
 	return found
 }
@@ -293,9 +307,9 @@ func checkInstallation(ctx context.Context, host *github.App, in config.Installa
 	case err != nil:
 		return []finding{{what: what, err: err, todo: "is the id in the settings' file the one in the address of the installation's page?"}}
 	case seen.Suspended:
-		return []finding{{what: what, err: errors.New("it is suspended"), todo: "whoever suspended it can resume it on the installation's page"}}
+		return checkInstalled(seen, fix)
 	}
-	found := []finding{{what: what, err: lacks(seen.Permissions, fix), note: "on " + seen.Account, todo: "somebody has to accept the App's new permissions there"}}
+	found := checkInstalled(seen, fix)
 	if seen.Permissions["contents"] == "" {
 		found = append(found, finding{what: what, note: "contents: read is not granted, so private repositories have no say through " +
 			upkeep.PolicyPath + "; the server's file speaks for them"})
@@ -378,4 +392,13 @@ func prefixed(prefix, s string) string {
 		return ""
 	}
 	return prefix + s
+}
+
+// checkInstalled looks at what GitHub says of an installation.
+func checkInstalled(seen github.Installation, fix bool) []finding {
+	what := fmt.Sprintf("installation %d", seen.ID)
+	if seen.Suspended {
+		return []finding{{what: what, err: errors.New("it is suspended"), todo: "whoever suspended it can resume it on the installation's page"}}
+	}
+	return []finding{{what: what, err: lacks(seen.Permissions, fix), note: "on " + seen.Account, todo: "somebody has to accept the App's new permissions there"}}
 }

@@ -1,9 +1,11 @@
 package github
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/google/go-github/v66/github"
@@ -60,17 +62,30 @@ type Installation struct {
 	Permissions map[string]string // what was granted, which may be less than what the App asks for
 }
 
+// installation is one as GitHub tells of it.
+type installation struct {
+	ID      int64 `json:"id"`
+	Account struct {
+		Login string `json:"login"`
+	} `json:"account"`
+	Selection   string            `json:"repository_selection"`
+	Permissions map[string]string `json:"permissions"`
+	SuspendedAt *time.Time        `json:"suspended_at"`
+}
+
+func (in installation) read() Installation {
+	return Installation{
+		ID:          in.ID,
+		Account:     in.Account.Login,
+		Suspended:   in.SuspendedAt != nil && !in.SuspendedAt.IsZero(),
+		Selection:   in.Selection,
+		Permissions: in.Permissions,
+	}
+}
+
 // Installation asks for an installation; ErrUninstalled if there is none.
 func (a *App) Installation(ctx context.Context, id int64) (Installation, error) {
-	var in struct {
-		ID      int64 `json:"id"`
-		Account struct {
-			Login string `json:"login"`
-		} `json:"account"`
-		Selection   string            `json:"repository_selection"`
-		Permissions map[string]string `json:"permissions"`
-		SuspendedAt *time.Time        `json:"suspended_at"`
-	}
+	var in installation
 	what := fmt.Sprintf("ask for installation %d", id)
 	err := a.ask(ctx, At{}, what, get(ctx, fmt.Sprintf("app/installations/%d", id), &in))
 	if errors.Is(err, ErrNotFound) {
@@ -79,13 +94,21 @@ func (a *App) Installation(ctx context.Context, id int64) (Installation, error) 
 	if err != nil {
 		return Installation{}, err
 	}
-	return Installation{
-		ID:          in.ID,
-		Account:     in.Account.Login,
-		Suspended:   in.SuspendedAt != nil && !in.SuspendedAt.IsZero(),
-		Selection:   in.Selection,
-		Permissions: in.Permissions,
-	}, nil
+	return in.read(), nil
+}
+
+// Installations lists those of the App, a hundred at most, the oldest first.
+func (a *App) Installations(ctx context.Context) ([]Installation, error) {
+	var all []installation
+	if err := a.ask(ctx, At{}, "list the App's installations", get(ctx, "app/installations?per_page=100", &all)); err != nil {
+		return nil, err
+	}
+	list := make([]Installation, len(all))
+	for i, in := range all {
+		list[i] = in.read()
+	}
+	slices.SortFunc(list, func(a, b Installation) int { return cmp.Compare(a.ID, b.ID) })
+	return list, nil
 }
 
 // get reads what go-github has a type for that hides something we need:

@@ -246,3 +246,20 @@ func TestAdapterLosesAnswers(t *testing.T) {
 		t.Errorf("it landed: %s, %v, %v", got, found, err)
 	}
 }
+
+// Every installation is listed as it is told of by itself.
+func TestAdapterListsInstallations(t *testing.T) {
+	w := newWorld(t, nil)
+	a, _ := w.adapter()
+	w.Install(77, "another")
+	w.Suspend(77, true)
+	all, err := a.Installations(t.Context())
+	if err != nil || len(all) < 2 || all[0].ID != 77 || !all[0].Suspended || all[0].Account != "another" {
+		t.Fatalf("%+v, %v", all, err)
+	}
+	for _, in := range all {
+		if one, err := a.Installation(t.Context(), in.ID); err != nil || !reflect.DeepEqual(one, in) {
+			t.Errorf("%d is listed as %+v, and is %+v, %v", in.ID, in, one, err)
+		}
+	}
+}

@@ -2,6 +2,8 @@ package hub
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"strconv"
 )
 
@@ -29,6 +31,15 @@ func (c *call) installation() (*installation, error) {
 		return in, nil
 	}
 	return nil, notFound
+}
+
+// getInstallations is GET /app/installations.
+func (c *call) getInstallations() (any, error) {
+	list := []any{}
+	for _, id := range slices.Sorted(maps.Keys(c.hub.installations)) {
+		list = append(list, c.hub.installationOf(c.hub.installations[id]))
+	}
+	return append([]any{}, paged(c, list)...), nil
 }
 
 // getInstallation is GET /app/installations/{id}.

@@ -43,6 +43,7 @@ func (h *Hub) table() []route {
 	add("GET", "/user/installations", "nothing", 200, (*call).getUserInstallations)
 	add("GET", "/user/installations/{id}/repositories", "nothing", 200, (*call).getUserRepositories)
 	add("GET", "/app", "app", 200, (*call).getApp)
+	add("GET", "/app/installations", "app", 200, (*call).getInstallations)
 	add("GET", "/app/installations/{id}", "app", 200, (*call).getInstallation)
 	add("POST", "/app/installations/{id}/access_tokens", "app", 201, (*call).postToken)
 	add("GET", "/app/hook/deliveries", "app", 200, (*call).getDeliveries)
