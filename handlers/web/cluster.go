@@ -354,6 +354,55 @@ func (p *Pages) texts(ctx context.Context, at *place, v *clusterView, asked bool
 	return nil
 }
 
+// apiDraft is what the API tells of what an issue would say.
+type apiDraft struct {
+	Standing  string       `json:"standing"`
+	Now       apiText      `json:"now"`  // as the repository publishes it
+	Safe      apiText      `json:"safe"` // as any public repository would show it
+	Full      bool         `json:"full"` // now shows more than safe
+	Withheld  []string     `json:"withheld"`
+	Uncounted []apiIgnored `json:"uncounted"` // the first of the reports that count for nothing
+	More      int          `json:"more"`      // of them, that are not listed
+}
+
+type apiIgnored struct {
+	ID  string `json:"id"`
+	Why string `json:"why"`
+}
+
+// tellDraft answers with what an issue would say now, and what is withheld. All reports
+// are read for that, so few are worked out at a time.
+func (p *Pages) tellDraft(w http.ResponseWriter, r *http.Request, at *place) {
+	f, err := p.find(r.Context(), at, r.PathValue("cluster"))
+	if err == nil && (p.cfg.Drafts == nil || f.known.Size == 0) {
+		err = errNone
+	}
+	if err != nil {
+		p.fail(w, r, err)
+		return
+	}
+	select {
+	case p.drafting <- struct{}{}:
+		defer func() { <-p.drafting }()
+	default:
+		handlers.RetryAfter(w, time.Second)
+		handlers.Error(w, r, http.StatusTooManyRequests, "others have theirs worked out just now: ask again in a moment")
+		return
+	}
+	d, err := p.cfg.Drafts.Draft(r.Context(), at.space, f.line.Cluster)
+	if err != nil {
+		p.fail(w, r, err)
+		return
+	}
+	text := func(t issue.Text) apiText { return apiText{Title: t.Title, Labels: d.Labels, Body: t.Body} }
+	answer := apiDraft{Standing: d.Standing.Reason, Now: text(d.Now), Safe: text(d.Safe), Full: d.Full, Withheld: append([]string{}, d.Withheld...), Uncounted: []apiIgnored{}}
+	for _, u := range d.Uncounted[:min(len(d.Uncounted), perList)] {
+		answer.Uncounted = append(answer.Uncounted, apiIgnored{u.ID, u.Why})
+	}
+	answer.More = len(d.Uncounted) - len(answer.Uncounted)
+	handlers.JSON(w, http.StatusOK, answer)
+}
+
 // acts is what was done lately for a subject.
 func (p *Pages) acts(ctx context.Context, space storage.Space, subject string) ([]actView, error) {
 	entries, err := p.actions.List(ctx, space, subject, "", perList)

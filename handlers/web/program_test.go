@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/soulcaster/soulcaster/engine/github"
+	"github.com/soulcaster/soulcaster/engine/project"
+	"github.com/soulcaster/soulcaster/engine/storage"
 	"github.com/soulcaster/soulcaster/handlers"
 )
 
@@ -184,5 +186,36 @@ func TestOperatorsTokenIsNotGuessed(t *testing.T) {
 				t.Errorf("a minute later: %d", out.Code)
 			}
 		})
+	}
+}
+
+// What an issue would say, what it would not, and which reports count for nothing.
+func TestDraftIsTold(t *testing.T) {
+	l, space, path := shop(t)
+	p, entry, err := project.Load(t.Context(), space)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.File.Ignore = []string{"export fails"}
+	var b storage.Batch
+	project.Save(&b, entry, p)
+	if err := space.Apply(t.Context(), &b); err != nil {
+		t.Fatal(err)
+	}
+	var draft apiDraft
+	out := l.program("ghu_cid", "GET", api+path+"/clusters/000001/draft", "")
+	if err := json.Unmarshal(out.Body.Bytes(), &draft); err != nil || out.Code != http.StatusOK {
+		t.Fatalf("%d %s %v", out.Code, out.Body, err)
+	}
+	if draft.Standing == "" || len(draft.Uncounted) != 1 || draft.Uncounted[0].ID == "" || !strings.Contains(draft.Uncounted[0].Why, "export fails") || draft.More != 0 {
+		t.Errorf("%+v", draft)
+	}
+	for token, want := range map[string]int{"ghu_dan": 404, "ghu_nobody": 401} {
+		if out := l.program(token, "GET", api+path+"/clusters/000001/draft", ""); out.Code != want {
+			t.Errorf("%s: %d, want %d", token, out.Code, want)
+		}
+	}
+	if out := l.program("ghu_cid", "GET", api+path+"/clusters/000099/draft", ""); out.Code != http.StatusNotFound {
+		t.Errorf("no such problem: %d", out.Code)
 	}
 }

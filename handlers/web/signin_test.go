@@ -161,7 +161,7 @@ func newLobbyOf(t *testing.T, w *enginetest.World) *lobby {
 	eraser := &erasure.Eraser{Projects: w.Projects, Intake: w.Intake, Log: w.Actions, Wake: func(...string) {}, Now: w.Now,
 		Hash: func(_ int64, author string) string { return "hash of " + author }}
 	w.Handle(erasure.Work, eraser.Handle)
-	p, err := New(Config{Eraser: eraser, Sources: w.Store, Imports: importsOf(w), PublicURL: "https://soul.test", AdminToken: token, Permission: permission, SignIn: &SignIn{Login: login, Sessions: l.sessions, Access: l.access, Keys: keys, WebURL: l.accounts.server.URL, Secure: true}, Commands: w.Commands},
+	p, err := New(Config{Eraser: eraser, Drafts: w.Keeper, Sources: w.Store, Imports: importsOf(w), PublicURL: "https://soul.test", AdminToken: token, Permission: permission, SignIn: &SignIn{Login: login, Sessions: l.sessions, Access: l.access, Keys: keys, WebURL: l.accounts.server.URL, Secure: true}, Commands: w.Commands},
 		w.Projects, w.Actions, w.Now)
 	if err != nil {
 		t.Fatal(err)

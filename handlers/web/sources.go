@@ -370,6 +370,18 @@ func (p *Pages) routable(ctx context.Context, at *place, g *heldGroup) error {
 	return err
 }
 
+// tellQuotas answers with what an installation uses, and may use.
+func (p *Pages) tellQuotas(w http.ResponseWriter, r *http.Request, at *place) {
+	uses, err := p.cfg.Quotas(r.Context(), at.installation)
+	if err != nil {
+		p.fail(w, r, err)
+		return
+	}
+	handlers.JSON(w, http.StatusOK, struct {
+		Quotas []quota.Use `json:"quotas"`
+	}{append([]quota.Use{}, uses...)})
+}
+
 // sources serves the page of an installation: its sources, how they are doing, and what
 // they brought that belongs nowhere yet.
 func (p *Pages) sources(w http.ResponseWriter, r *http.Request, at *place) {

@@ -117,6 +117,7 @@ func (p *Pages) Register(r *handlers.Router) {
 	in.page(api+project, p.inProject(needs.see, p.tellProject))
 	in.page(api+project+"/clusters", p.inProject(needs.see, p.tellProblems))
 	in.page(api+cluster, p.inProject(needs.see, p.tellCluster))
+	in.page(api+cluster+"/draft", p.inProject(needs.see, p.tellDraft))
 	in.page(api+cluster+"/reports", p.inProject(needs.see, p.tellReports))
 	// Of an installation as a whole, what was done names repositories that not everybody
 	// may see who may see one of them.
@@ -138,6 +139,9 @@ func (p *Pages) Register(r *handlers.Router) {
 			p.registerLacking(in, installation)
 		}
 		p.registerSources(in, installation)
+	}
+	if p.cfg.Quotas != nil {
+		in.page(api+installation+"/quotas", inWhole(needs.configure, p.tellQuotas))
 	}
 	if p.cfg.Eraser != nil {
 		in.page(installation+"/data", p.inInstallation(needs.configure, p.data))
