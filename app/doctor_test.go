@@ -25,6 +25,10 @@ func TestDoctorCountsDeliveries(t *testing.T) {
 	again := github.Delivery{ID: 4, GUID: "b", At: at.Add(3 * time.Minute), Again: true, Status: 202}
 	missed := github.Delivery{ID: 2, GUID: "b", At: at, Status: 502}
 	refused := github.Delivery{ID: 3, GUID: "c", At: at.Add(time.Minute), Status: 400}
+	var none []github.Delivery
+	for i := range manyLost {
+		none = append(none, github.Delivery{ID: int64(10 + i), GUID: string(rune('k' + i)), At: at, Status: 502})
+	}
 	for name, tt := range map[string]struct {
 		list
 		fails bool
@@ -34,7 +38,8 @@ func TestDoctorCountsDeliveries(t *testing.T) {
 		"all taken":           {list{all: []github.Delivery{taken}}, false, "all of the last day were taken"},
 		"taken at last":       {list{all: []github.Delivery{again, missed, taken}}, false, "all of the last day were taken"},
 		"not taken":           {list{all: []github.Delivery{refused, missed, taken}}, false, "2 of the last day were not taken, the latest 2026-03-02T09:01:00Z with status 400"},
-		"none taken":          {list{all: []github.Delivery{refused, missed}}, true, "nothing that GitHub sent in the last day was taken"},
+		"none taken":          {list{all: none}, true, "nothing that GitHub sent in the last day was taken"},
+		"a few, none taken":   {list{all: none[1:]}, false, "4 of the last day were not taken"},
 		"more than are read":  {list{[]github.Delivery{missed}, github.ErrTooMany}, false, "1 of the last day"},
 		"a server without it": {list{nil, github.ErrNotFound}, false, "does not show them"},
 		"away":                {list{nil, errors.New("away")}, true, "away"},

@@ -117,7 +117,7 @@ func TestHostileText(t *testing.T) {
 	if !strings.Contains(i.Body, "Export fails") {
 		t.Errorf("the report is not quoted, so this proves nothing:\n%s", i.Body)
 	}
-	page := w.pages(allPages)
+	page := w.pages(regexp.MustCompile(`^/(projects|runs|installations/\d+$)`)) // what is downloaded is no page
 	for _, live := range []string{"<script>", "<img", `href="javascript:`, `href="http://evil`} {
 		if strings.Contains(page, live) {
 			t.Errorf("%q is alive on the page", live)

@@ -49,7 +49,7 @@ func (s *store) holds(t testing.TB, text string) bool {
 	t.Helper()
 	found := false
 	err := filepath.WalkDir(s.dir, func(path string, d fs.DirEntry, err error) error {
-		if err != nil || d.IsDir() {
+		if err != nil || !d.Type().IsRegular() { // a server's socket holds nothing
 			return err
 		}
 		data, err := os.ReadFile(path)
