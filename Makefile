@@ -34,7 +34,9 @@ e2e: build app/e2e/node_modules/.package-lock.json ## the built binary against a
 	go test -race -count=1 ./deploy/proxy
 	go test -race -count=1 -p 1 -run RealKilo ./engine/fix/kilo ./engine/fix/agent ./handlers/agent
 	go test -race -count=1 -tags e2e -parallel 2 -timeout 20m -run RealKilo ./app/e2e
-	go test -race -count=1 -tags e2e -parallel 10 -timeout 40m -skip RealKilo ./app/e2e/...
+	go test -race -count=1 -tags e2e -parallel 10 -timeout 40m -skip 'RealKilo|Browser' ./app/e2e/...
+	@# chromedp reads what its own events write; the app under test is another process
+	go test -count=1 -tags e2e -parallel 3 -timeout 20m -run Browser ./app/e2e
 
 # npm writes this file last, so it is newer than the lock file once all is there.
 app/e2e/node_modules/.package-lock.json: app/e2e/package-lock.json
