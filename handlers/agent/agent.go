@@ -55,13 +55,13 @@ const knockTime = 10 * time.Second
 type Handler struct {
 	sessions *session.Sessions
 	model    *model.Gateway
-	strikes  *handlers.Strikes
+	guesses  *handlers.Guesses
 	places   *places
 }
 
 // New returns the handler. gateway may be nil: then there is no model.
 func New(sessions *session.Sessions, gateway *model.Gateway, now func() time.Time) *Handler {
-	return &Handler{sessions: sessions, model: gateway, strikes: handlers.NewStrikes(now), places: newPlaces()}
+	return &Handler{sessions: sessions, model: gateway, guesses: handlers.NewGuesses(now), places: newPlaces()}
 }
 
 // Register adds the routes to the mux.
@@ -240,11 +240,12 @@ func (h *Handler) refusal(r *http.Request, err error) *refusal {
 // such a run or not. Those who keep trying are told to wait, and not logged; a right
 // secret is taken all the same, so that nobody can be kept out by others' tries.
 func (h *Handler) stranger(r *http.Request) *refusal {
-	host := handlers.Address(r)
-	if wait := h.strikes.Add(host); wait > 0 {
+	who := handlers.GuesserOf(r, "runs")
+	if wait := h.guesses.Wait(who); wait > 0 {
 		return &refusal{status: http.StatusTooManyRequests, code: "too_many_tries", message: "too many wrong secrets", after: wait}
 	}
-	zerolog.Ctx(r.Context()).Warn().Str("address", host).Msg("a wrong secret for a run, or for none")
+	h.guesses.Failed(who)
+	zerolog.Ctx(r.Context()).Warn().Stringer("address", who).Msg("a wrong secret for a run, or for none")
 	return &refusal{status: http.StatusNotFound, code: "no_run", message: "there is no such run, or the secret is not its"}
 }
 

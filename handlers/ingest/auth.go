@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/soulcaster/soulcaster/engine/source"
+	"github.com/soulcaster/soulcaster/handlers"
 )
 
 // prove has a secret compared, unless who sends guessed too often: then only those
@@ -22,11 +23,11 @@ func (h *Handler) prove(r *http.Request, src *source.Source, wrong *refusal,
 	if len(src.Secrets)+len(src.Digests) == 0 {
 		return wrong.because("it has no secret yet that could be right") // there is nothing to guess
 	}
-	who := from(r, src.ID)
-	wait := h.guesses.wait(who)
+	who := handlers.GuesserOf(r, src.ID)
+	wait := h.guesses.Wait(who)
 	may := func([32]byte) bool { return true }
 	if wait > 0 {
-		lately, any := h.guesses.proofs(who)
+		lately, any := h.guesses.Proofs(who)
 		if !any {
 			return guessedTooOften(wait)
 		}
@@ -35,26 +36,26 @@ func (h *Handler) prove(r *http.Request, src *source.Source, wrong *refusal,
 	matched, ok := compare(may)
 	switch {
 	case ok:
-		h.guesses.proved(who, matched)
+		h.guesses.Proved(who, matched)
 		return nil
 	case wait > 0:
 		return guessedTooOften(wait)
 	}
-	h.guesses.failed(who)
+	h.guesses.Failed(who)
 	return wrong
 }
 
 func guessedTooOften(wait time.Duration) error {
 	return &refusal{status: http.StatusTooManyRequests, after: wait,
-		message: fmt.Sprintf("more than %d wrong keys or signatures for this source in a minute: this one was not looked at, and nothing of it was kept", mayGuess)}
+		message: fmt.Sprintf("more than %d wrong keys or signatures for this source in a minute: this one was not looked at, and nothing of it was kept", handlers.MayGuess)}
 }
 
 // shut reports whether no secret that the sender could bring is looked at now, which
 // needs no body to be known.
 func (h *Handler) shut(r *http.Request, src *source.Source) error {
-	who := from(r, src.ID)
-	if wait := h.guesses.wait(who); wait > 0 {
-		if _, any := h.guesses.proofs(who); !any {
+	who := handlers.GuesserOf(r, src.ID)
+	if wait := h.guesses.Wait(who); wait > 0 {
+		if _, any := h.guesses.Proofs(who); !any {
 			return guessedTooOften(wait)
 		}
 	}

@@ -4,10 +4,10 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
-	"net/netip"
 	"strings"
 	"testing"
-	"time"
+
+	"github.com/soulcaster/soulcaster/handlers"
 )
 
 // knock posts a report from an address, with a key.
@@ -54,12 +54,12 @@ func TestGuessing(t *testing.T) {
 				t.Fatalf("the right one: %d %s", out.Code, out.Body)
 			}
 			guess := func(from string) (codes []int) {
-				for i := range mayGuess + 3 {
+				for i := range handlers.MayGuess + 3 {
 					codes = append(codes, try(from, fmt.Sprint("guess-", i)).Code)
 				}
 				return codes
 			}
-			want := append(slicesOf(401, mayGuess), 429, 429, 429)
+			want := append(slicesOf(401, handlers.MayGuess), 429, 429, 429)
 			if got := guess(stranger); fmt.Sprint(got) != fmt.Sprint(want) {
 				t.Errorf("a stranger's guesses: %v", got)
 			}
@@ -85,12 +85,12 @@ func TestGuessing(t *testing.T) {
 			if out := try(both, "another guess"[:7]); out.Code != 429 {
 				t.Errorf("a wrong one there: %d", out.Code)
 			}
-			h.pass(guessWindow)
+			h.pass(handlers.GuessWindow)
 			if out := try(stranger, c.right); out.Code != 202 {
 				t.Errorf("a minute later: %d %s", out.Code, out.Body)
 			}
 			// What was right is forgotten after a while.
-			h.pass(rightFor)
+			h.pass(handlers.RightFor)
 			guess(both)
 			if out := try(both, c.right); out.Code != 429 {
 				t.Errorf("right long ago: %d", out.Code)
@@ -109,7 +109,7 @@ func slicesOf(v, n int) (list []int) {
 // To bring no secret, or none that could be one, is no guess.
 func TestNothingIsNoGuess(t *testing.T) {
 	h := newHouse(t, openBolt(t))
-	for range mayGuess + 5 {
+	for range handlers.MayGuess + 5 {
 		if got := h.send("/ingest/feedback/acme-api", strings.NewReader(`{"title": "x"}`)); got.Status != 401 {
 			t.Fatalf("no key: %d", got.Status)
 		}
@@ -119,38 +119,5 @@ func TestNothingIsNoGuess(t *testing.T) {
 	}
 	if got := h.report(`{"title": "x"}`); got.Status != 202 {
 		t.Errorf("%d %s", got.Status, got.Body)
-	}
-}
-
-func TestGuessersAreBounded(t *testing.T) {
-	g := newGuesses(time.Now)
-	for i := range 3 * maxGuessers {
-		at := netip.AddrFrom4([4]byte{10, byte(i >> 16), byte(i >> 8), byte(i)})
-		g.failed(guesser{"s", at})
-		g.proved(guesser{"s", at}, [32]byte{byte(i)})
-	}
-	if len(g.wrong) > maxGuessers || len(g.right) > maxGuessers || len(g.known) > maxGuessers {
-		t.Errorf("%d %d %d", len(g.wrong), len(g.right), len(g.known))
-	}
-}
-
-// One network of IPv6 is one sender; an address is one however it is written.
-func TestFrom(t *testing.T) {
-	at := func(address string) guesser {
-		r := httptest.NewRequest(http.MethodPost, "/", nil)
-		r.RemoteAddr = address
-		return from(r, "s")
-	}
-	for _, c := range []struct {
-		a, b string
-		same bool
-	}{
-		{"192.0.2.1:1", "192.0.2.1:2", true}, {"192.0.2.1:1", "[::ffff:192.0.2.1]:2", true}, {"192.0.2.1:1", "192.0.2.2:1", false},
-		{"[2001:db8:1:2::1]:1", "[2001:db8:1:2:ffff::9]:1", true}, {"[2001:db8:1:2::1]:1", "[2001:db8:1:3::1]:1", false},
-		{"[fe80::1%eth0]:1", "[fe80::1%eth1]:1", true}, {"@", "", true},
-	} {
-		if (at(c.a) == at(c.b)) != c.same {
-			t.Errorf("%s and %s: %v, %v", c.a, c.b, at(c.a), at(c.b))
-		}
 	}
 }

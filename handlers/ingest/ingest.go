@@ -45,7 +45,7 @@ type Handler struct {
 	hash    func(installation int64, author string) string
 	now     func() time.Time
 
-	guesses      *guesses
+	guesses      *handlers.Guesses
 	small, large *places
 	strangers    *places // for large bodies of whom nobody knows yet who sent them
 }
@@ -54,7 +54,7 @@ type Handler struct {
 // own within the installation.
 func New(sources Sources, taker Taker, counts Traffic, hash func(installation int64, author string) string, now func() time.Time) *Handler {
 	return &Handler{
-		sources: sources, taker: taker, traffic: counts, hash: hash, now: now, guesses: newGuesses(now),
+		sources: sources, taker: taker, traffic: counts, hash: hash, now: now, guesses: handlers.NewGuesses(now),
 		small: newPlaces(smallPlaces), large: newPlaces(largePlaces), strangers: newPlaces(strangerPlaces),
 	}
 }

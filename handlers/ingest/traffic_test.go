@@ -19,6 +19,7 @@ import (
 	"github.com/soulcaster/soulcaster/engine/storage"
 	"github.com/soulcaster/soulcaster/engine/storage/storagetest"
 	"github.com/soulcaster/soulcaster/engine/traffic"
+	"github.com/soulcaster/soulcaster/handlers"
 )
 
 // counted is what is known of the traffic of a source of acme's.
@@ -172,7 +173,7 @@ func TestConnectedSource(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for range mayGuess + 5 { // Sentry speaks before anybody entered its secret
+	for range handlers.MayGuess + 5 { // Sentry speaks before anybody entered its secret
 		if got := h.sentry(sentry, "issue", hook); got.Status != 401 {
 			t.Fatalf("without a secret: %d", got.Status)
 		}

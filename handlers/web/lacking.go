@@ -94,11 +94,15 @@ func (p *Pages) setAPI(w http.ResponseWriter, r *http.Request, at *place) {
 		p.changed(w, r, at, id, "", &source.FieldError{Field: "token", Message: "enter the token"})
 		return
 	}
+	p.changed(w, r, at, id, "saved", p.newAPI(r, at, id, a))
+}
+
+func (p *Pages) newAPI(r *http.Request, at *place, id string, a source.API) error {
 	was, err := p.changing(r, at, id, 0)
-	if err == nil {
-		err = p.cfg.Sources.SetAPI(r.Context(), was, a, at.by(r))
+	if err != nil {
+		return err
 	}
-	p.changed(w, r, at, id, "saved", err)
+	return p.cfg.Sources.SetAPI(r.Context(), was, a, at.by(r))
 }
 
 // setAPITold is the API's way to that.
@@ -109,22 +113,10 @@ func (p *Pages) setAPITold(w http.ResponseWriter, r *http.Request, at *place) {
 		Token        string `json:"token"` // all empty: none any more
 	}
 	id := r.PathValue("source")
-	if _, err := p.changing(r, at, id, 0); err != nil {
-		p.notDone(w, r, err)
+	if !p.wants(w, r, at, id, &wanted) {
 		return
 	}
-	if !decode(w, r, &wanted) {
-		return
-	}
-	was, err := p.changing(r, at, id, 0)
-	if err == nil {
-		err = p.cfg.Sources.SetAPI(r.Context(), was, source.API(wanted), at.by(r))
-	}
-	if err != nil {
-		p.notDone(w, r, err)
-		return
-	}
-	p.tellSource(w, r, at)
+	p.changedTold(w, r, at, p.newAPI(r, at, id, source.API(wanted)))
 }
 
 type lackingOrder func(r *http.Request, at *place, id string) error

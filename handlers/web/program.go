@@ -38,13 +38,15 @@ func (p *Pages) program(r *http.Request, token string) (*viewer, error) {
 	return who, err
 }
 
-// token says whose a token is that a request carries. An address that brought too many
-// wrong ones is told to wait, before its next one is looked at; but a token that was right
-// within the last hour is, so that strangers behind the same proxy lock nobody out.
+// token says whose a token is that a request carries. Who brought too many wrong ones is
+// told to wait, before the next one is looked at; but one that was right lately is, so that
+// strangers behind the same proxy lock nobody out.
 func (p *Pages) token(r *http.Request, token string) (*viewer, error) {
-	from := handlers.Address(r)
-	if wait := p.strikes.Wait(from); wait > 0 && !p.proven.knows(token) {
-		return nil, &tooMany{wait}
+	from, sum := handlers.GuesserOf(r, "tokens"), sha256.Sum256([]byte(token))
+	if wait := p.guesses.Wait(from); wait > 0 {
+		if lately, _ := p.guesses.Proofs(from); !lately(sum) {
+			return nil, &tooMany{wait}
+		}
 	}
 	who, err := &viewer{operator: true}, error(nil)
 	switch {
@@ -56,9 +58,9 @@ func (p *Pages) token(r *http.Request, token string) (*viewer, error) {
 	}
 	switch {
 	case err == nil:
-		p.proven.keep(token, struct{}{})
+		p.guesses.Proved(from, sum)
 	case errors.Is(err, errSignIn), errors.Is(err, errElsewhere):
-		p.strikes.Add(from)
+		p.guesses.Failed(from)
 	}
 	return who, err
 }
@@ -163,11 +165,10 @@ func (p *Pages) makerMay(ctx context.Context, installation, repository int64, lo
 	return may, known.Repo.String(), nil
 }
 
-// memory remembers something for a while, under a text that is not kept itself. It is safe
-// for concurrent use.
+// memory remembers what GitHub said, as long as that is believed, under a text that is not
+// kept itself. It is safe for concurrent use.
 type memory[T any] struct {
-	now  func() time.Time
-	life time.Duration
+	now func() time.Time
 
 	mu  sync.Mutex
 	all map[[sha256.Size]byte]remembered[T]
@@ -178,8 +179,8 @@ type remembered[T any] struct {
 	at    time.Time
 }
 
-func newMemory[T any](now func() time.Time, life time.Duration) *memory[T] {
-	return &memory[T]{now: now, life: life, all: make(map[[sha256.Size]byte]remembered[T])}
+func newMemory[T any](now func() time.Time) *memory[T] {
+	return &memory[T]{now: now, all: make(map[[sha256.Size]byte]remembered[T])}
 }
 
 // of returns what is remembered.
@@ -187,15 +188,10 @@ func (m *memory[T]) of(text string) (value T, ok bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	got, ok := m.all[sha256.Sum256([]byte(text))]
-	if !ok || m.now().Sub(got.at) >= m.life {
+	if !ok || m.now().Sub(got.at) >= accessLife {
 		return value, false
 	}
 	return got.value, true
-}
-
-func (m *memory[T]) knows(text string) bool {
-	_, ok := m.of(text)
-	return ok
 }
 
 // keep remembers something.

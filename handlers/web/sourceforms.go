@@ -317,11 +317,15 @@ func (p *Pages) setClient(w http.ResponseWriter, r *http.Request, at *place) {
 		p.changed(w, r, at, id, "", &source.FieldError{Field: "client", Message: "enter the id and the secret"})
 		return
 	}
+	p.changed(w, r, at, id, "saved", p.newClient(r, at, id, c))
+}
+
+func (p *Pages) newClient(r *http.Request, at *place, id string, c source.Client) error {
 	was, err := p.changing(r, at, id, 0)
-	if err == nil {
-		err = p.cfg.Sources.SetClient(r.Context(), was, c, at.by(r))
+	if err != nil {
+		return err
 	}
-	p.changed(w, r, at, id, "saved", err)
+	return p.cfg.Sources.SetClient(r.Context(), was, c, at.by(r))
 }
 
 // removeSource takes a source out, once who asks is sure.
@@ -346,6 +350,25 @@ func (p *Pages) remove(r *http.Request, at *place, id string, sure bool) error {
 }
 
 // The API's ways to the same.
+
+// wants reads what a program wants changed of a source. Whoever may not change it is told
+// so before what they sent is looked at. Where there is nothing to do, that was answered.
+func (p *Pages) wants(w http.ResponseWriter, r *http.Request, at *place, id string, wanted any) bool {
+	if _, err := p.changing(r, at, id, 0); err != nil {
+		p.notDone(w, r, err)
+		return false
+	}
+	return decode(w, r, wanted)
+}
+
+// changedTold answers a change with the source as it is now, or why it was not made.
+func (p *Pages) changedTold(w http.ResponseWriter, r *http.Request, at *place, err error) {
+	if err != nil {
+		p.notDone(w, r, err)
+		return
+	}
+	p.tellSource(w, r, at)
+}
 
 // sourceMade is what the API answers when it made a source or a key.
 type sourceMade struct {
@@ -385,19 +408,10 @@ func (p *Pages) setSourceTold(w http.ResponseWriter, r *http.Request, at *place)
 		source.Setting
 	}
 	id := r.PathValue("source")
-	if _, err := p.changing(r, at, id, 0); err != nil {
-		p.notDone(w, r, err)
+	if !p.wants(w, r, at, id, &wanted) {
 		return
 	}
-	if !decode(w, r, &wanted) {
-		return
-	}
-	err := p.update(r, at, id, wanted.Version, "repository", func(set *source.Setting) { *set = wanted.Setting })
-	if err != nil {
-		p.notDone(w, r, err)
-		return
-	}
-	p.tellSource(w, r, at)
+	p.changedTold(w, r, at, p.update(r, at, id, wanted.Version, "repository", func(set *source.Setting) { *set = wanted.Setting }))
 }
 
 func (p *Pages) addSecretTold(w http.ResponseWriter, r *http.Request, at *place) {
@@ -406,11 +420,7 @@ func (p *Pages) addSecretTold(w http.ResponseWriter, r *http.Request, at *place)
 		Overlap string `json:"overlap"` // how long older ones go on: 0h, 1h, 24h or 168h
 	}
 	id := r.PathValue("source")
-	if _, err := p.changing(r, at, id, 0); err != nil {
-		p.notDone(w, r, err)
-		return
-	}
-	if !decode(w, r, &wanted) {
+	if !p.wants(w, r, at, id, &wanted) {
 		return
 	}
 	key, err := p.newSecret(r, at, id, wanted.Secret, wanted.Overlap)
@@ -426,18 +436,10 @@ func (p *Pages) endSecretTold(w http.ResponseWriter, r *http.Request, at *place)
 		ID string `json:"id"` // of the secret
 	}
 	id := r.PathValue("source")
-	if _, err := p.changing(r, at, id, 0); err != nil {
-		p.notDone(w, r, err)
+	if !p.wants(w, r, at, id, &wanted) {
 		return
 	}
-	if !decode(w, r, &wanted) {
-		return
-	}
-	if err := p.noSecret(r, at, id, wanted.ID); err != nil {
-		p.notDone(w, r, err)
-		return
-	}
-	p.tellSource(w, r, at)
+	p.changedTold(w, r, at, p.noSecret(r, at, id, wanted.ID))
 }
 
 func (p *Pages) setClientTold(w http.ResponseWriter, r *http.Request, at *place) {
@@ -446,22 +448,10 @@ func (p *Pages) setClientTold(w http.ResponseWriter, r *http.Request, at *place)
 		Secret string `json:"secret"`
 	}
 	id := r.PathValue("source")
-	if _, err := p.changing(r, at, id, 0); err != nil {
-		p.notDone(w, r, err)
+	if !p.wants(w, r, at, id, &wanted) {
 		return
 	}
-	if !decode(w, r, &wanted) {
-		return
-	}
-	was, err := p.changing(r, at, id, 0)
-	if err == nil {
-		err = p.cfg.Sources.SetClient(r.Context(), was, source.Client(wanted), at.by(r))
-	}
-	if err != nil {
-		p.notDone(w, r, err)
-		return
-	}
-	p.tellSource(w, r, at)
+	p.changedTold(w, r, at, p.newClient(r, at, id, source.Client(wanted)))
 }
 
 func (p *Pages) removeTold(w http.ResponseWriter, r *http.Request, at *place) {
@@ -469,11 +459,7 @@ func (p *Pages) removeTold(w http.ResponseWriter, r *http.Request, at *place) {
 		Sure bool `json:"sure"`
 	}
 	id := r.PathValue("source")
-	if _, err := p.changing(r, at, id, 0); err != nil {
-		p.notDone(w, r, err)
-		return
-	}
-	if !decode(w, r, &wanted) {
+	if !p.wants(w, r, at, id, &wanted) {
 		return
 	}
 	if err := p.remove(r, at, id, wanted.Sure); err != nil {

@@ -2,6 +2,7 @@ package web
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"strconv"
@@ -96,7 +97,7 @@ const (
 
 // NewAccess returns what is asked through a function such as [github.Login.Reach].
 func NewAccess(ask func(ctx context.Context, t github.PersonToken, who github.Person) ([]github.Reach, error), now func() time.Time) *Access {
-	return &Access{ask: ask, now: now, makers: newMemory[github.Permission](now, accessLife), known: make(map[int64]reached)}
+	return &Access{ask: ask, now: now, makers: newMemory[github.Permission](now), known: make(map[int64]reached)}
 }
 
 // Forget has GitHub asked anew for everybody: something was told that changes what
@@ -127,9 +128,9 @@ func (a *Access) of(ctx context.Context, t github.PersonToken, who github.Person
 	if ok && a.now().Sub(got.at) < accessLife {
 		return got.by, nil
 	}
-	// All who ask for one person at a time wait for one answer, unless something was told
-	// meanwhile that may change it.
-	one := a.flights.DoChan(fmt.Sprintf("%d/%d", who.ID, age), func() (any, error) {
+	// All who ask for one person with one token at a time wait for one answer, unless
+	// something was told meanwhile that may change it.
+	one := a.flights.DoChan(fmt.Sprintf("%d/%d/%x", who.ID, age, sha256.Sum256([]byte(t.Value))), func() (any, error) {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), pageWithin)
 		defer cancel()
 		return a.find(ctx, t, who, age)

@@ -53,9 +53,8 @@ type Pages struct {
 	actions  *action.Log
 	now      func() time.Time
 	wake     func(spaces ...string)
-	strikes  *handlers.Strikes      // wrong tokens, by address
+	guesses  *handlers.Guesses      // of tokens
 	tokens   *memory[github.Person] // whose a token is
-	proven   *memory[struct{}]      // tokens that were right lately
 	markdown *markdown
 	streams  *streams
 	wait     time.Duration // for the answer to what a page orders
@@ -77,7 +76,7 @@ type Pages struct {
 // New returns the pages.
 func New(cfg Config, projects *project.Registry, actions *action.Log, now func() time.Time) (*Pages, error) {
 	p := &Pages{cfg: cfg, projects: projects, actions: actions, now: now, wake: cfg.Wake,
-		strikes: handlers.NewStrikes(now), tokens: newMemory[github.Person](now, accessLife), proven: newMemory[struct{}](now, time.Hour), markdown: newMarkdown(), streams: newStreams(), wait: answerWithin,
+		guesses: handlers.NewGuesses(now), tokens: newMemory[github.Person](now), markdown: newMarkdown(), streams: newStreams(), wait: answerWithin,
 		catalogues: issue.NewCatalogues(), drafting: make(chan struct{}, maxDrafts), uploading: make(chan struct{}, maxUploads), exporting: make(chan struct{}, maxExports)}
 	if p.wake == nil {
 		p.wake = func(...string) {}
@@ -119,21 +118,24 @@ func (p *Pages) Register(r *handlers.Router) {
 	in.page(api+cluster, p.inProject(needs.see, p.tellCluster))
 	in.page(api+cluster+"/draft", p.inProject(needs.see, p.tellDraft))
 	in.page(api+cluster+"/reports", p.inProject(needs.see, p.tellReports))
-	// Of an installation as a whole, what was done names repositories that not everybody
-	// may see who may see one of them.
-	inWhole := func(_ github.Permission, do func(http.ResponseWriter, *http.Request, *place)) http.Handler {
+	// What was done in all of an installation names repositories that not everybody may
+	// see who may see one of them.
+	whole := func(do func(http.ResponseWriter, *http.Request, *place)) http.Handler {
 		return p.inInstallation(needs.configure, p.governing(do))
 	}
-	for base, at := range map[string]func(github.Permission, func(http.ResponseWriter, *http.Request, *place)) http.Handler{
-		project: p.inProject, installation: inWhole,
-	} {
-		in.page(base+"/audit", at(needs.see, p.audit))
-		in.page(base+"/work", at(needs.see, p.work))
-		in.form(base+"/work/retry", at(needs.command, p.retry))
-		in.page(api+base+"/audit", at(needs.see, p.tellAudit))
-		in.page(api+base+"/work", at(needs.see, p.tellWork))
-		in.form(api+base+"/work/retry", at(needs.command, p.retryTold))
+	sees := func(do func(http.ResponseWriter, *http.Request, *place)) http.Handler {
+		return p.inProject(needs.see, do)
 	}
+	for base, at := range map[string]func(func(http.ResponseWriter, *http.Request, *place)) http.Handler{project: sees, installation: whole} {
+		in.page(base+"/audit", at(p.audit))
+		in.page(base+"/work", at(p.work))
+		in.page(api+base+"/audit", at(p.tellAudit))
+		in.page(api+base+"/work", at(p.tellWork))
+	}
+	in.form(project+"/work/retry", p.inProject(needs.command, p.retry))
+	in.form(api+project+"/work/retry", p.inProject(needs.command, p.retryTold))
+	in.form(installation+"/work/retry", whole(p.retry))
+	in.form(api+installation+"/work/retry", whole(p.retryTold))
 	if p.cfg.Sources != nil {
 		if p.cfg.Imports != nil {
 			p.registerLacking(in, installation)
@@ -141,15 +143,15 @@ func (p *Pages) Register(r *handlers.Router) {
 		p.registerSources(in, installation)
 	}
 	if p.cfg.Quotas != nil {
-		in.page(api+installation+"/quotas", inWhole(needs.configure, p.tellQuotas))
+		in.page(api+installation+"/quotas", whole(p.tellQuotas))
 	}
 	if p.cfg.Eraser != nil {
 		in.page(installation+"/data", p.inInstallation(needs.configure, p.data))
-		in.form(installation+"/erase", p.inInstallation(needs.configure, p.governing(p.erase)))
-		in.page(api+installation+"/erase", p.inInstallation(needs.configure, p.governing(p.erasures)))
-		in.form(api+installation+"/erase", p.inInstallation(needs.configure, p.governing(p.eraseTold)))
-		in.stream(installation+"/export", p.inInstallation(needs.configure, p.governing(p.export)))
-		in.stream(api+installation+"/export", p.inInstallation(needs.configure, p.governing(p.export)))
+		in.form(installation+"/erase", whole(p.erase))
+		in.page(api+installation+"/erase", whole(p.erasures))
+		in.form(api+installation+"/erase", whole(p.eraseTold))
+		in.stream(installation+"/export", whole(p.export))
+		in.stream(api+installation+"/export", whole(p.export))
 	}
 	in.page(installation+"/keys", p.inInstallation(needs.configure, p.keys))
 	in.form(installation+"/keys/make", p.inInstallation(needs.configure, p.makeKey))
