@@ -210,11 +210,11 @@ func (in ways) page(path string, h http.Handler) {
 
 // form adds what a form of our own pages sends to, or a program. Another site's page
 // cannot have a browser send it.
-func (in ways) form(path string, h http.Handler) { in.upload(path, maxForm, h) }
+func (in ways) form(path string, h http.Handler) { in.upload(path, pageWithin, maxForm, h) }
 
-// upload is form for larger bodies.
-func (in ways) upload(path string, most int64, h http.Handler) {
-	in.router.Handle(http.MethodPost, path, in.own.Handler(within(pageWithin, http.MaxBytesHandler(h, most))))
+// upload is form for bodies that are larger, or take longer.
+func (in ways) upload(path string, most time.Duration, bytes int64, h http.Handler) {
+	in.router.Handle(http.MethodPost, path, in.own.Handler(within(most, http.MaxBytesHandler(h, bytes))))
 }
 
 // stream adds a page that goes on for as long as somebody listens.
