@@ -230,7 +230,7 @@ func TestRetryAndDrop(t *testing.T) {
 		start(t, q)
 		for _, change := range []struct {
 			name string
-			do   func(ctx context.Context, space storage.Space, key string) error
+			do   func(ctx context.Context, space storage.Space, key string, also ...work.Also) error
 			runs bool
 		}{{"retry", work.Retry, true}, {"drop", work.Drop, false}} {
 			for _, key := range []string{"issue/dead", "issue/waiting"} {

@@ -94,11 +94,14 @@ func Get(ctx context.Context, space storage.Space, key string) (Status, error) {
 	return Status{}, fmt.Errorf("%w: %s", ErrNotFound, key)
 }
 
+// Also adds to the batch of a change what is to be noted with it.
+type Also = func(b *storage.Batch) error
+
 // Retry makes a dead letter, or what waits for its time, due at once, with its
 // tries forgotten. What is being worked on is done once more. ErrNotFound if
 // there is no such work. Call [Queue.Wake] afterwards.
-func Retry(ctx context.Context, space storage.Space, key string) error {
-	return change(ctx, "retry", space, key, func(b *storage.Batch, runEntry storage.Entry) error {
+func Retry(ctx context.Context, space storage.Space, key string, also ...Also) error {
+	return change(ctx, "retry", space, key, also, func(b *storage.Batch, runEntry storage.Entry) error {
 		var r run
 		if err := storage.GetJSON(runEntry, &r); err != nil {
 			return err
@@ -114,8 +117,8 @@ func Retry(ctx context.Context, space storage.Space, key string) error {
 
 // Drop forgets a key, due or dead. A handler that is at it is cancelled when it
 // next renews its lease. ErrNotFound if there is no such work.
-func Drop(ctx context.Context, space storage.Space, key string) error {
-	return change(ctx, "drop", space, key, func(b *storage.Batch, runEntry storage.Entry) error {
+func Drop(ctx context.Context, space storage.Space, key string, also ...Also) error {
+	return change(ctx, "drop", space, key, also, func(b *storage.Batch, runEntry storage.Entry) error {
 		b.Delete(duePrefix + key)
 		b.Delete(runEntry.Key)
 		b.Delete(deadPrefix + key)
@@ -124,7 +127,7 @@ func Drop(ctx context.Context, space storage.Space, key string) error {
 }
 
 // change applies the batch that fill makes to work that exists.
-func change(ctx context.Context, verb string, space storage.Space, key string, fill func(*storage.Batch, storage.Entry) error) error {
+func change(ctx context.Context, verb string, space storage.Space, key string, also []Also, fill func(*storage.Batch, storage.Entry) error) error {
 	err := storage.ErrConflict
 	for range conflicts {
 		if !errors.Is(err, storage.ErrConflict) {
@@ -141,7 +144,13 @@ func change(ctx context.Context, verb string, space storage.Space, key string, f
 		for _, e := range es {
 			b.RequireEntry(e)
 		}
-		if err = fill(&b, es[1]); err == nil {
+		err = fill(&b, es[1])
+		for _, add := range also {
+			if err == nil {
+				err = add(&b)
+			}
+		}
+		if err == nil {
 			err = space.Apply(ctx, &b)
 		}
 	}

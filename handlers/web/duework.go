@@ -164,7 +164,11 @@ func (p *Pages) retryTold(w http.ResponseWriter, r *http.Request, at *place) {
 
 func (p *Pages) retryWork(ctx context.Context, at *place, key string) error {
 	space, _ := at.queue()
-	err := work.Retry(ctx, space, key)
+	err := work.Retry(ctx, space, key, func(b *storage.Batch) error {
+		return p.actions.Note(b, action.Action{
+			Key: "work.retry", Kind: "work.retry", Subject: key, By: at.who.name(), Why: "asked for", RequestID: handlers.RequestID(ctx),
+		})
+	})
 	if errors.Is(err, work.ErrNotFound) || errors.Is(err, storage.ErrInvalid) {
 		return errNone
 	}
@@ -172,11 +176,5 @@ func (p *Pages) retryWork(ctx context.Context, at *place, key string) error {
 		return err
 	}
 	p.wake(space.Name())
-	var b storage.Batch
-	if err := p.actions.Note(&b, action.Action{
-		Key: "work.retry", Kind: "work.retry", Subject: key, By: at.who.name(), Why: "asked for", RequestID: handlers.RequestID(ctx),
-	}); err != nil {
-		return err
-	}
-	return space.Apply(ctx, &b)
+	return nil
 }

@@ -129,18 +129,17 @@ func (d *Desk) Drop(ctx context.Context, full string) error {
 	return d.change(ctx, full, "work.drop", work.Drop)
 }
 
-func (d *Desk) change(ctx context.Context, full, kind string, do func(context.Context, storage.Space, string) error) error {
+func (d *Desk) change(ctx context.Context, full, kind string, do func(context.Context, storage.Space, string, ...work.Also) error) error {
 	space, key, err := d.open(ctx, full)
 	if err != nil {
 		return err
 	}
-	if err := do(ctx, space, key); err != nil {
+	err = do(ctx, space, key, func(b *storage.Batch) error {
+		return d.Log.Note(b, action.Action{Key: kind, Kind: kind, Subject: key, By: "the operator", Why: "asked for on the command line"})
+	})
+	if err != nil {
 		return err
 	}
 	d.Wake(ctx, space.Name())
-	var b storage.Batch
-	if err := d.Log.Note(&b, action.Action{Key: kind, Kind: kind, Subject: key, By: "the operator", Why: "asked for on the command line"}); err != nil {
-		return err
-	}
-	return space.Apply(ctx, &b)
+	return nil
 }
