@@ -90,6 +90,13 @@ func (s *story) registers() {
 	b.shot("checks")
 	b.press("What is next")
 	b.shows("Soulcaster of Acme is registered")
+	eventually(s.t, "the app goes on with it", func() error {
+		r, err := s.send(http.MethodGet, "/readyz", nil, nil)
+		if err == nil && r.status != http.StatusOK {
+			err = fmt.Errorf("%d %s", r.status, r.body)
+		}
+		return err
+	})
 }
 
 func (s *story) signsIn(who string) {

@@ -92,6 +92,12 @@ func NewSetup(cfg SetupConfig) *Setup {
 		handlers.JSON(w, http.StatusOK, map[string]string{"status": "ok"})
 	}))
 	s.mux.All("/", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if s.known() != nil { // the app takes this over in a moment
+			w.Header().Set("Refresh", "1")
+			handlers.RetryAfter(w, time.Second)
+			handlers.Error(w, r, http.StatusServiceUnavailable, "the GitHub App is registered, and the server is starting with it: ask again in a moment")
+			return
+		}
 		handlers.Error(w, r, http.StatusServiceUnavailable, "no GitHub App is set up yet: whoever runs this finds the address of the set-up page in its log")
 	}))
 	return s

@@ -227,6 +227,9 @@ func TestSetupTakesTheWayBack(t *testing.T) {
 		t.Errorf("the way back: %d %v, kept in a file: %v", out.Code, out.Header(), kept)
 	}
 	<-v.setup.Done()
+	if out := v.ask("GET", "/", nil); out.Code != 503 || out.Header().Get("Refresh") == "" || !strings.Contains(out.Body.String(), "is starting with it") {
+		t.Errorf("until the app is there: %d %v %s", out.Code, out.Header(), out.Body)
+	}
 	out := v.ask("GET", "/setup", nil)
 	if body := out.Body.String(); out.Code != 200 || !strings.Contains(body, "https://github.test/apps/soulcaster-of-acme/installations/new") || strings.Contains(body, theApp.ClientSecret) || strings.Contains(body, theApp.PrivateKey) {
 		t.Errorf("afterwards: %d %s", out.Code, body)
