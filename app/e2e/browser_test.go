@@ -244,7 +244,7 @@ func (s *story) goesLive() {
 		s.t.Fatalf("there is no issue: %s", s.scene())
 	}
 	s.number = s.hub.Issues(shop)[i].Number
-	b.shows("filed as issue #" + itoa(s.number))
+	b.becomes("filed as issue #"+itoa(s.number), "Mute: close the issue")
 	b.shot("problem")
 	b.keyboard("problem")
 }
