@@ -42,8 +42,8 @@ func (p *Pages) guard(next func(w http.ResponseWriter, r *http.Request, who *vie
 			http.Redirect(w, r, "/login?"+url.Values{"to": {r.URL.RequestURI()}}.Encode(), http.StatusSeeOther)
 		default:
 			h.Set("WWW-Authenticate", "Bearer")
-			if wantsPage(r) { // a form, sent after the session was over
-				p.notice(w, r, http.StatusUnauthorized, "Nobody is signed in here any more, so nothing was done. Sign in, and send it again.")
+			if p.cfg.SignIn != nil && wantsPage(r) { // a form, sent after the session was over
+				p.signInFirst(w, r, http.StatusUnauthorized, "Nobody is signed in here any more, so nothing was done. Sign in, and send it again.")
 				return
 			}
 			handlers.Error(w, r, http.StatusUnauthorized, "sign in, or send a token: Authorization: Bearer …")

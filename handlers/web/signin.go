@@ -122,7 +122,7 @@ func (p *Pages) arrive(w http.ResponseWriter, r *http.Request) {
 	http.SetCookie(w, s.cookie(loginCookie, "", "/login", 0))
 	code := query.Get("code")
 	if !ok || code == "" || len(code) > 200 || subtle.ConstantTimeCompare([]byte(on.State), []byte(query.Get("state"))) != 1 {
-		p.notice(w, r, http.StatusForbidden, "This is no answer to a sign-in that was begun in this browser within the last minutes. Nobody was signed in.")
+		p.signInFirst(w, r, http.StatusForbidden, "This is no answer to a sign-in that was begun in this browser within the last minutes. Nobody was signed in.")
 		return
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), signInWithin)
@@ -130,11 +130,11 @@ func (p *Pages) arrive(w http.ResponseWriter, r *http.Request) {
 	id, until, err := p.enter(ctx, code, on.Verifier)
 	switch {
 	case errors.Is(err, github.ErrNotSignedIn):
-		p.notice(w, r, http.StatusForbidden, "GitHub does not take that sign-in any more. Nobody was signed in.")
+		p.signInFirst(w, r, http.StatusForbidden, "GitHub does not take that sign-in any more. Nobody was signed in.")
 		return
 	case err != nil:
 		zerolog.Ctx(ctx).Error().Err(err).Msg("somebody could not be signed in")
-		p.notice(w, r, http.StatusBadGateway, "You could not be signed in: GitHub or the store is away. Try again in a moment.")
+		p.signInFirst(w, r, http.StatusBadGateway, "You could not be signed in: GitHub or the store is away. Try again in a moment.")
 		return
 	}
 	if old := s.brought(r, sessionCookie); old != "" {
@@ -244,7 +244,18 @@ func (p *Pages) turn(w http.ResponseWriter, r *http.Request, found signin.Sessio
 	return nil
 }
 
-// notice serves a page that says something, and leads back to the button.
+// notice serves a page that says something, and leads back to the overview.
 func (p *Pages) notice(w http.ResponseWriter, r *http.Request, status int, text string) {
-	p.write(w, r, status, p.noticePage, struct{ Text string }{text})
+	p.write(w, r, status, p.noticePage, noticeView{text, link{"To the overview", "/"}})
+}
+
+// signInFirst serves a page that says why nobody is signed in, and leads to the button.
+func (p *Pages) signInFirst(w http.ResponseWriter, r *http.Request, status int, text string) {
+	p.write(w, r, status, p.noticePage, noticeView{text, link{"Sign in", "/login"}})
+}
+
+// noticeView is what such a page says, and where it leads.
+type noticeView struct {
+	Text string
+	Next link
 }
