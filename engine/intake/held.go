@@ -8,8 +8,8 @@ import (
 	"github.com/soulcaster/soulcaster/engine/storage"
 )
 
-// HeldWork is the key of due work that says that an installation's held feedback
-// may have a route now.
+// HeldWork is the key of due work that says that an installation's sources feed other
+// repositories than before, and that held feedback may have a route now.
 const HeldWork = "held"
 
 // Unrouted is the state of feedback whose Sentry project no route names.

@@ -13,14 +13,19 @@ import (
 	"github.com/soulcaster/soulcaster/engine/work"
 )
 
-// Sources finds a source by its id; source.ErrNone if there is none.
+// Sources finds a source by its id, and the repositories that an installation's sources
+// feed; source.ErrNone if there is none.
 type Sources interface {
 	Source(ctx context.Context, id string) (*source.Source, error)
+	Repositories(ctx context.Context, installation int64) ([]string, error)
 }
 
-// Release is the handler of HeldWork: it moves held feedback whose project has a
-// route now to its project. Feedback is stored there before it is deleted here,
-// under the same id, so that a crash in between neither loses nor doubles it.
+// Release is the handler of HeldWork, which is due once routes may lead elsewhere. It
+// makes a project of each repository that a source feeds, so that people can look at its
+// settings and import what happened before, whether anything arrived or not; and it moves
+// held feedback whose project has a route now to its project. Feedback is stored there
+// before it is deleted here, under the same id, so that a crash in between neither loses
+// nor doubles it.
 //
 // What is held of a source that was removed on the pages is deleted: nothing can
 // route it any more. A source that the server's file does not name may be named
@@ -28,6 +33,9 @@ type Sources interface {
 func Release(projects *project.Registry, sources Sources, wake func(spaces ...string), now func() time.Time) work.Handler {
 	return func(ctx context.Context, it work.Item) (time.Time, error) {
 		installation := project.Installation(it.Space.Name())
+		if err := prepare(ctx, projects, sources, installation, wake); err != nil {
+			return time.Time{}, err
+		}
 		find := finder(sources)
 		after := ""
 		for {
@@ -83,6 +91,29 @@ func Release(projects *project.Registry, sources Sources, wake func(spaces ...st
 			}
 		}
 	}
+}
+
+// prepare makes the projects of the repositories that sources feed.
+func prepare(ctx context.Context, projects *project.Registry, sources Sources, installation int64, wake func(spaces ...string)) error {
+	names, err := sources.Repositories(ctx, installation)
+	switch {
+	case errors.Is(err, source.ErrNone): // it was uninstalled a moment ago
+		return nil
+	case err != nil:
+		return fmt.Errorf("see what sources feed: %w", err)
+	}
+	for _, name := range names {
+		repo, err := project.ParseRepo(name)
+		if err != nil {
+			return work.Dead(err)
+		}
+		space, err := projects.Ensure(ctx, installation, repo)
+		if err != nil {
+			return fmt.Errorf("open project %s: %w", repo, err)
+		}
+		wake(space.Name())
+	}
+	return nil
 }
 
 // finder returns what finds a source, nil if there is none, and asks for each once.

@@ -14,6 +14,7 @@ import (
 type finds func(id string) (*source.Source, error)
 
 func (f finds) Source(_ context.Context, id string) (*source.Source, error) { return f(id) }
+func (f finds) Repositories(context.Context, int64) ([]string, error)       { return nil, nil }
 
 // What is held of a source that was removed on the pages goes with it. What the
 // server's file does not name any more waits until it does; and while the store is

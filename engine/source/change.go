@@ -88,9 +88,11 @@ func (s *Store) create(ctx context.Context, home storage.Space, id string, rec r
 	if err := s.note(&b, id, "source.create", by, fmt.Sprintf("connected %q: %s", rec.Name, rec.Setting.told())); err != nil {
 		return err
 	}
+	s.c.Rerouted(&b)
 	if err := home.Apply(ctx, &b); err != nil {
 		return fmt.Errorf("connect a source: %w", err)
 	}
+	s.c.Wake(home.Name())
 	return nil
 }
 

@@ -50,10 +50,17 @@ func wrong(field, format string, args ...any) error {
 
 // Repositories are those that the setting names, each once, in order.
 func (set Setting) Repositories() []string {
+	return feeds(&Source{Repository: set.Repository, Routes: set.Routes})
+}
+
+// feeds are the repositories that sources feed, each once, in order.
+func feeds(sources ...*Source) []string {
 	seen := make(map[string]string)
-	for _, r := range append(slices.Collect(maps.Values(set.Routes)), set.Repository) {
-		if r != "" {
-			seen[strings.ToLower(r)] = r
+	for _, s := range sources {
+		for _, r := range append(slices.Collect(maps.Values(s.Routes)), s.Repository) {
+			if r != "" {
+				seen[strings.ToLower(r)] = r
+			}
 		}
 	}
 	return slices.Sorted(maps.Values(seen))

@@ -30,8 +30,8 @@ type Config struct {
 	Keys     *secret.Keyring
 	Log      *action.Log // in whose audit every change is
 
-	// Rerouted adds to a batch what is due once feedback that is held may have
-	// another route, or none any more.
+	// Rerouted adds to a batch what is due once feedback may have another route, or
+	// none any more.
 	Rerouted func(b *storage.Batch)
 	// Republished adds what is due once another text may be quoted in public.
 	Republished func(b *storage.Batch)
@@ -106,6 +106,19 @@ func (s *Store) List(ctx context.Context, installation int64) ([]Stored, error) 
 		}
 	}
 	return list, nil
+}
+
+// Repositories are those that the sources of an installation feed, each once, in order.
+func (s *Store) Repositories(ctx context.Context, installation int64) ([]string, error) {
+	stored, err := s.List(ctx, installation)
+	if err != nil {
+		return nil, err
+	}
+	all := s.Fixed(installation)
+	for i := range stored {
+		all = append(all, &stored[i].Source)
+	}
+	return feeds(all...), nil
 }
 
 func (s *Store) load(ctx context.Context, installation int64, id string) (storage.Space, Stored, error) {

@@ -36,7 +36,8 @@ type shop struct {
 	projects *project.Registry
 	log      *action.Log
 	time     time.Time
-	fail     error // of every change of the store
+	fail     error      // of every change of the store
+	mu       sync.Mutex // of what follows
 	woken    []string
 }
 
@@ -90,7 +91,11 @@ func newShop(t *testing.T, db storage.DB) *shop {
 		Projects: s.projects, Keys: keys, Log: s.log, Now: now,
 		Rerouted:    func(b *storage.Batch) { b.SetJSON("rerouted", s.time) },
 		Republished: func(b *storage.Batch) { b.SetJSON("republished", s.time) },
-		Wake:        func(spaces ...string) { s.woken = append(s.woken, spaces...) },
+		Wake: func(spaces ...string) {
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			s.woken = append(s.woken, spaces...)
+		},
 	})
 	return s
 }
@@ -143,6 +148,16 @@ func (s *shop) kept() string {
 		fmt.Fprintf(&all, "%s %s\n", e.Key, e.Value)
 	}
 	return all.String()
+}
+
+// forget deletes a key of it.
+func (s *shop) forget(key string) {
+	s.t.Helper()
+	var b storage.Batch
+	b.Delete(key)
+	if err := s.home().Apply(s.t.Context(), &b); err != nil {
+		s.t.Fatal(err)
+	}
 }
 
 func (s *shop) audit(id string) (kinds []string) {
@@ -276,6 +291,10 @@ func TestUpdate(t *testing.T) {
 		if got := was.Subreddits; !slices.Equal(got, []string{"golang", "rust"}) {
 			t.Errorf("subreddits %q", got)
 		}
+		if due := s.kept(); !strings.Contains(due, "rerouted") || !slices.Equal(s.woken, []string{"i/101"}) {
+			t.Errorf("due after it was connected: %s, woken %q", due, s.woken)
+		}
+		s.forget("rerouted")
 		set := was.Setting()
 		set.Repository = "acme/web"
 		s.woken = nil

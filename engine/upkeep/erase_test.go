@@ -113,7 +113,7 @@ func newStreet(t *testing.T, db storage.DB, bell storage.Bell, tenants ...*tenan
 	s.traffic = traffic.New(db, s.now)
 	s.door = s.meter.Door(intake.New(s.projects, issue.Standings{}, s.traffic, s.queue.Wake, s.now))
 	s.queue.Handle(quota.WalkWork, s.meter.Walk)
-	s.queue.Handle(intake.HeldWork, intake.Release(s.projects, sources, s.queue.Wake, s.now))
+	s.queue.Handle(intake.HeldWork, intake.Release(s.projects, stored, s.queue.Wake, s.now))
 	s.queue.Handle(intake.AssignWork, cluster.NewAssigner(embedder, nil, func(context.Context, storage.Space) (cluster.Strictness, error) {
 		return cluster.Balanced, nil
 	}, s.queue.Wake, s.now).Handle)

@@ -15,7 +15,8 @@ import (
 // A source of Sentry's that has a token is compared with its Sentry, and what it lacks is
 // fetched, by who administers what it feeds.
 func TestWhatSentryHas(t *testing.T) {
-	l, space, _ := shop(t)
+	l := market(t)
+	space := l.world.Space("acme/web")
 	const secretToken = "sntrys_0123456789abcdef"
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		group := `{"id":"77","title":"KeyError: <b>plan</b>","status":"unresolved","count":"3","permalink":"https://acme.sentry.io/issues/77/","project":{"slug":"web"}}`

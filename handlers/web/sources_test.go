@@ -675,3 +675,48 @@ func TestAdministersOne(t *testing.T) {
 		t.Errorf("her own: %d %s", out.Code, out.Body)
 	}
 }
+
+// Who connects a source finds its repository at once: its settings, and what imports what
+// happened before, though nothing has arrived.
+func TestConnectedIsLookedAtBeforeAnythingArrives(t *testing.T) {
+	l := market(t)
+	ann := l.signed("ann")
+	l.accounts.mu.Lock()
+	l.accounts.names[9] = "acme/docs"
+	l.accounts.mu.Unlock()
+	l.accounts.allow("ann", 101, 9, "pull", "push", "admin")
+	ann.connects(url.Values{"kind": {"feedback"}, "name": {"Reports"}, "repository": {"acme/docs"}})
+	l.world.Settle()
+	l.bind("acme/docs", 9)
+	if page := ann.ask("GET", "/", nil).Body.String(); !strings.Contains(page, "acme/docs") {
+		t.Errorf("the overview lacks it:\n%s", page)
+	}
+	space, err := l.world.Projects.Find(t.Context(), 101, 9, "acme/docs")
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, _, err := project.Load(t.Context(), space)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, at := range []string{"", "/imports", "/settings"} {
+		if out := ann.ask("GET", projectPath(p)+at, nil); out.Code != http.StatusOK {
+			t.Errorf("%s: %d", at, out.Code)
+		}
+	}
+}
+
+// A page that says no leads on, and offers nobody to sign in who is.
+func TestNoLeadsOn(t *testing.T) {
+	l, _, _ := shop(t)
+	ann := l.signed("ann")
+	out := ann.ask("GET", "/installations/999", nil)
+	if page := out.Body.String(); out.Code != http.StatusNotFound || strings.Contains(page, "/login") || !strings.Contains(page, `href="/"`) {
+		t.Errorf("%d:\n%s", out.Code, page)
+	}
+	ann.ask("POST", "/logout", url.Values{})
+	out = ann.ask("POST", acmeHome+"/sources", sentryForm())
+	if page := out.Body.String(); out.Code != http.StatusUnauthorized || !strings.Contains(page, `href="/login"`) {
+		t.Errorf("%d:\n%s", out.Code, page)
+	}
+}
