@@ -63,6 +63,28 @@ func TestTokensOfPeople(t *testing.T) {
 	}
 }
 
+// A token that somebody gave to another App shows nothing of this one's, whoever they are
+// and whatever was seen a moment ago with a token that they gave to this one; and hides
+// nothing from them.
+func TestTokensOfAnotherApp(t *testing.T) {
+	l, _, path := shop(t)
+	ann := l.signed("ann")
+	for range 2 {
+		if out := ann.ask("GET", path+"/settings", nil); out.Code != 200 {
+			t.Errorf("ann in her browser: %d", out.Code)
+		}
+		if out := l.program("ghu_ann", "GET", api+path+"/settings", ""); out.Code != 200 {
+			t.Errorf("her program: %d", out.Code)
+		}
+		if out := l.program("ghu_elsewhere-ann", "GET", api+path+"/settings", ""); out.Code != 404 {
+			t.Errorf("another App's program that she uses: %d, want 404", out.Code)
+		}
+		if out := l.program("ghu_elsewhere-ann", "GET", api+"/projects", ""); strings.Contains(out.Body.String(), "acme") {
+			t.Errorf("another App's program is told %s", out.Body)
+		}
+	}
+}
+
 // Who brings wrong tokens is told to wait, and GitHub is not asked for each.
 func TestWrongTokensAreCounted(t *testing.T) {
 	l, _, path := shop(t)

@@ -174,7 +174,7 @@ func (p *Pages) enter(ctx context.Context, code, verifier string) (id string, un
 	if id, until, err = s.Sessions.Begin(ctx, who, token); err != nil {
 		return "", until, err
 	}
-	s.Access.forget(who.ID) // what was known was seen with another token
+	s.Access.forget(who.ID) // what was known is from before
 	zerolog.Ctx(ctx).Info().Str("login", who.Login).Int64("person", who.ID).Msg("signed in")
 	return id, until, nil
 }

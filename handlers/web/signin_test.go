@@ -27,7 +27,7 @@ import (
 )
 
 // accounts is a GitHub as far as signing in goes: a code is "<login>.<n>", and a token
-// of somebody "token-<login>".
+// of somebody "token-<login>". "ghu_elsewhere-<login>" is one that they gave to another App.
 type accounts struct {
 	t      *testing.T
 	server *httptest.Server
@@ -68,6 +68,11 @@ func (a *accounts) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if !signed { // a program's
 		login, signed = strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ghu_")
 	}
+	login, elsewhere := strings.CutPrefix(login, "elsewhere-")
+	reach := a.reach[login]
+	if elsewhere {
+		reach = nil
+	}
 	switch {
 	case r.URL.Path == "/login/oauth/access_token":
 		code := r.PostFormValue("code")
@@ -95,7 +100,7 @@ func (a *accounts) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		say(map[string]any{"id": a.people[login], "login": login})
 	case r.URL.Path == "/user/installations":
 		list := []any{}
-		for id := range a.reach[login] {
+		for id := range reach {
 			list = append(list, map[string]any{"id": id, "account": map[string]any{"id": 1000 + id, "login": fmt.Sprint("org-", id)}})
 		}
 		say(map[string]any{"total_count": len(list), "installations": list})
@@ -106,7 +111,7 @@ func (a *accounts) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 		list := []any{}
-		for repository, permissions := range a.reach[login][id] {
+		for repository, permissions := range reach[id] {
 			list = append(list, map[string]any{"id": repository, "full_name": a.names[repository], "permissions": permissions})
 		}
 		say(map[string]any{"total_count": len(list), "repositories": list})

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"maps"
 	"strconv"
 	"sync"
 	"time"
@@ -81,8 +82,15 @@ type Access struct {
 	flights singleflight.Group
 
 	mu    sync.Mutex
-	known map[int64]reached // by person
-	age   int               // grows with everything that may have changed an answer
+	known map[holder]reached
+	age   int // grows with everything that may have changed an answer
+}
+
+// holder is a person with one of their tokens. What one token shows says nothing of
+// another: it may be narrower, or one that they gave to another App.
+type holder struct {
+	person int64
+	token  [sha256.Size]byte
 }
 
 type reached struct {
@@ -97,7 +105,7 @@ const (
 
 // NewAccess returns what is asked through a function such as [github.Login.Reach].
 func NewAccess(ask func(ctx context.Context, t github.PersonToken, who github.Person) ([]github.Reach, error), now func() time.Time) *Access {
-	return &Access{ask: ask, now: now, makers: newMemory[github.Permission](now), known: make(map[int64]reached)}
+	return &Access{ask: ask, now: now, makers: newMemory[github.Permission](now), known: make(map[holder]reached)}
 }
 
 // Forget has GitHub asked anew for everybody: something was told that changes what
@@ -114,15 +122,16 @@ func (a *Access) Forget() {
 func (a *Access) forget(person int64) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	delete(a.known, person)
+	maps.DeleteFunc(a.known, func(of holder, _ reached) bool { return of.person == person })
 	a.age++
 }
 
 // of returns what somebody may see. There is no answer from memory that is older than a
 // minute: if GitHub cannot be asked, nobody sees anything.
 func (a *Access) of(ctx context.Context, t github.PersonToken, who github.Person) (map[int64]github.Reach, error) {
+	of := holder{who.ID, sha256.Sum256([]byte(t.Value))}
 	a.mu.Lock()
-	got, ok := a.known[who.ID]
+	got, ok := a.known[of]
 	age := a.age
 	a.mu.Unlock()
 	if ok && a.now().Sub(got.at) < accessLife {
@@ -130,10 +139,10 @@ func (a *Access) of(ctx context.Context, t github.PersonToken, who github.Person
 	}
 	// All who ask for one person with one token at a time wait for one answer, unless
 	// something was told meanwhile that may change it.
-	one := a.flights.DoChan(fmt.Sprintf("%d/%d/%x", who.ID, age, sha256.Sum256([]byte(t.Value))), func() (any, error) {
+	one := a.flights.DoChan(fmt.Sprintf("%d/%d/%x", who.ID, age, of.token), func() (any, error) {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), pageWithin)
 		defer cancel()
-		return a.find(ctx, t, who, age)
+		return a.find(ctx, t, who, of, age)
 	})
 	select {
 	case <-ctx.Done():
@@ -145,7 +154,7 @@ func (a *Access) of(ctx context.Context, t github.PersonToken, who github.Person
 }
 
 // find asks GitHub. The answer is remembered unless it was overtaken.
-func (a *Access) find(ctx context.Context, t github.PersonToken, who github.Person, age int) (map[int64]github.Reach, error) {
+func (a *Access) find(ctx context.Context, t github.PersonToken, who github.Person, of holder, age int) (map[int64]github.Reach, error) {
 	asked := a.now()
 	all, err := a.ask(ctx, t, who)
 	if err != nil {
@@ -163,7 +172,7 @@ func (a *Access) find(ctx context.Context, t github.PersonToken, who github.Pers
 	if len(a.known) >= maxKnown {
 		clear(a.known)
 	}
-	a.known[who.ID] = reached{by, asked}
+	a.known[of] = reached{by, asked}
 	return by, nil
 }
 
