@@ -8,7 +8,7 @@
 //
 // In the app's space:
 //
-//	session/<hash>   record: a session, sealed with its key
+//	session/<hash>   record: a session under one of its ids, sealed with its key
 package signin
 
 import (
@@ -36,6 +36,8 @@ const (
 	// was given out: requests that are under way still bring it.
 	turnAfter = time.Hour
 	grace     = time.Minute
+	// maxTurns is more often than a session can be turned.
+	maxTurns = int(Life/turnAfter) + 2
 	// maxSessions bounds how many are gone through at once.
 	maxSessions = 100_000
 	page        = 500
@@ -58,7 +60,9 @@ type record struct {
 	Token   string        `json:"token"`
 	Expires time.Time     `json:"expires,omitzero"` // of the token
 	Until   time.Time     `json:"until"`
-	Turned  time.Time     `json:"turned"` // when the id was given out
+	Turned  time.Time     `json:"turned"`           // when the id was given out or, if Next is set, another one for it
+	Next    string        `json:"next,omitempty"`   // key of the record under the id that came after this one
+	Before  string        `json:"before,omitempty"` // and of the one before
 }
 
 // Sessions are those of the app. It is safe for concurrent use and keeps nothing in
@@ -142,7 +146,7 @@ func (s *Sessions) find(ctx context.Context, id string) (record, storage.Entry, 
 		return record{}, entries[0], ErrNone
 	}
 	r, err := s.open(entries[0])
-	if err != nil || !s.now().Before(r.Until) {
+	if err != nil || !s.now().Before(r.Until) || r.Next != "" && s.now().Sub(r.Turned) >= grace {
 		return record{}, entries[0], ErrNone // sealed with a key that is gone, or over
 	}
 	return r, entries[0], nil
@@ -160,11 +164,8 @@ func (s *Sessions) Turn(ctx context.Context, id string) (string, error) {
 		return "", ErrNone
 	}
 	fresh := r
-	fresh.Turned = now
-	r.Turned = now // and is not turned again
-	if end := now.Add(grace); end.Before(r.Until) {
-		r.Until = end
-	}
+	fresh.Turned, fresh.Before = now, key(id)
+	r.Turned, r.Next = now, key(next) // and is not turned again
 	var b storage.Batch
 	b.RequireEntry(was)
 	if err := errors.Join(s.put(&b, id, r), s.put(&b, next, fresh)); err != nil {
@@ -180,17 +181,52 @@ func (s *Sessions) Turn(ctx context.Context, id string) (string, error) {
 	return next, nil
 }
 
-// End ends a session.
+// End ends a session, whichever of its ids is brought: with one that was turned already,
+// maybe by somebody who stole it, the ids that came after it end too.
 func (s *Sessions) End(ctx context.Context, id string) error {
 	if id == "" || len(id) > maxID {
 		return nil
 	}
-	var b storage.Batch
-	b.Delete(key(id))
-	if err := s.app.Apply(ctx, &b); err != nil {
+	err := s.end(ctx, key(id))
+	for range 3 {
+		if !errors.Is(err, storage.ErrConflict) { // it was turned meanwhile
+			break
+		}
+		err = s.end(ctx, key(id))
+	}
+	if err != nil {
 		return fmt.Errorf("end a session: %w", err)
 	}
 	return nil
+}
+
+func (s *Sessions) end(ctx context.Context, at string) error {
+	var b storage.Batch
+	for i := range maxTurns {
+		entries, err := s.app.Get(ctx, at)
+		if err != nil {
+			return err
+		}
+		if !entries[0].Exists() {
+			break
+		}
+		b.RequireEntry(entries[0])
+		b.Delete(at)
+		r, err := s.open(entries[0])
+		if err != nil {
+			break
+		}
+		if i == 0 && r.Before != "" { // what follows leads back to what was deleted
+			b.Delete(r.Before)
+		}
+		if at = r.Next; at == "" {
+			break
+		}
+	}
+	if len(b.Ops) == 0 {
+		return nil
+	}
+	return s.app.Apply(ctx, &b)
 }
 
 // EndOf ends all sessions of a person.

@@ -151,6 +151,50 @@ func TestTurn(t *testing.T) {
 	}
 }
 
+// A session ends with any of its ids: with the one before while it is good, and with one
+// that somebody else turned.
+func TestEndsWithAllIDs(t *testing.T) {
+	turned := func(d *desk, id string) string {
+		t.Helper()
+		d.now = d.now.Add(time.Hour)
+		next, err := d.Turn(t.Context(), id)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return next
+	}
+	for name, ends := range map[string]func(d *desk, ids []string) string{
+		"the newest":           func(_ *desk, ids []string) string { return ids[3] },
+		"the one before":       func(_ *desk, ids []string) string { return ids[2] },
+		"one from long before": func(_ *desk, ids []string) string { return ids[0] },
+		"one from long before, tidied": func(d *desk, ids []string) string {
+			if err := d.Tidy(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			return ids[0]
+		},
+	} {
+		d := newDesk(t)
+		id, _ := d.begin(t, time.Time{})
+		other, _ := d.begin(t, time.Time{})
+		ids := []string{id}
+		for range 3 {
+			ids = append(ids, turned(d, ids[len(ids)-1]))
+		}
+		if err := d.End(t.Context(), ends(d, ids)); err != nil {
+			t.Fatal(err)
+		}
+		for i, id := range ids {
+			if _, err := d.Find(t.Context(), id); !errors.Is(err, signin.ErrNone) {
+				t.Errorf("%s ends it, and id %d: %v", name, i, err)
+			}
+		}
+		if _, err := d.Find(t.Context(), other); err != nil {
+			t.Errorf("%s: another session: %v", name, err)
+		}
+	}
+}
+
 func TestEnds(t *testing.T) {
 	d := newDesk(t)
 	id, _ := d.begin(t, time.Time{})

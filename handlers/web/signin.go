@@ -51,10 +51,11 @@ type signingIn struct {
 	At       time.Time `json:"at"`
 }
 
-// cookie makes a cookie. Its name says to browsers that it is for this host alone, where
-// there is TLS to hold that.
-func (s *SignIn) cookie(name, value, path string, life time.Duration) *http.Cookie {
-	c := &http.Cookie{Name: s.name(name), Value: value, Path: path, HttpOnly: true, Secure: s.Secure, SameSite: http.SameSiteLaxMode, MaxAge: int(life / time.Second)}
+// cookie makes a cookie. Its name says to browsers that this host alone may set it, where
+// there is TLS to hold that: with a sign-in that another host planted, somebody would be
+// signed in as whoever began it.
+func (s *SignIn) cookie(name, value string, life time.Duration) *http.Cookie {
+	c := &http.Cookie{Name: s.name(name), Value: value, Path: "/", HttpOnly: true, Secure: s.Secure, SameSite: http.SameSiteLaxMode, MaxAge: int(life / time.Second)}
 	if value == "" {
 		c.MaxAge = -1
 	}
@@ -62,13 +63,10 @@ func (s *SignIn) cookie(name, value, path string, life time.Duration) *http.Cook
 }
 
 func (s *SignIn) name(name string) string {
-	switch {
-	case !s.Secure:
+	if !s.Secure {
 		return name
-	case name == sessionCookie:
-		return "__Host-" + name
 	}
-	return "__Secure-" + name
+	return "__Host-" + name
 }
 
 // brought is the value of a cookie, "" if there is none.
@@ -110,7 +108,7 @@ func (p *Pages) leave(w http.ResponseWriter, r *http.Request) {
 		p.broken(w, r, err)
 		return
 	}
-	http.SetCookie(w, s.cookie(loginCookie, base64.RawURLEncoding.EncodeToString(data), "/login", loginLife))
+	http.SetCookie(w, s.cookie(loginCookie, base64.RawURLEncoding.EncodeToString(data), loginLife))
 	http.Redirect(w, r, s.Login.URL(on.State, on.Verifier), http.StatusSeeOther)
 }
 
@@ -119,7 +117,7 @@ func (p *Pages) arrive(w http.ResponseWriter, r *http.Request) {
 	protect(w.Header())
 	s, query := p.cfg.SignIn, r.URL.Query()
 	on, ok := p.underway(r)
-	http.SetCookie(w, s.cookie(loginCookie, "", "/login", 0))
+	http.SetCookie(w, s.cookie(loginCookie, "", 0))
 	code := query.Get("code")
 	if !ok || code == "" || len(code) > 200 || subtle.ConstantTimeCompare([]byte(on.State), []byte(query.Get("state"))) != 1 {
 		p.signInFirst(w, r, http.StatusForbidden, "This is no answer to a sign-in that was begun in this browser within the last minutes. Nobody was signed in.")
@@ -142,7 +140,7 @@ func (p *Pages) arrive(w http.ResponseWriter, r *http.Request) {
 			zerolog.Ctx(ctx).Warn().Err(err).Msg("an old session could not be ended; it ends by itself")
 		}
 	}
-	http.SetCookie(w, s.cookie(sessionCookie, id, "/", until.Sub(p.now())))
+	http.SetCookie(w, s.cookie(sessionCookie, id, until.Sub(p.now())))
 	http.Redirect(w, r, on.To, http.StatusSeeOther)
 }
 
@@ -185,10 +183,10 @@ func (p *Pages) logout(w http.ResponseWriter, r *http.Request) {
 	s := p.cfg.SignIn
 	id := s.brought(r, sessionCookie)
 	session, err := s.Sessions.Find(r.Context(), id)
-	if err == nil {
+	if err == nil || errors.Is(err, signin.ErrNone) { // or its id was turned, by whoever else has it
 		err = s.Sessions.End(r.Context(), id)
 	}
-	if err != nil && !errors.Is(err, signin.ErrNone) {
+	if err != nil {
 		zerolog.Ctx(r.Context()).Error().Err(err).Msg("a session could not be ended")
 		handlers.Unavailable(w, r)
 		return
@@ -200,7 +198,7 @@ func (p *Pages) logout(w http.ResponseWriter, r *http.Request) {
 			zerolog.Ctx(ctx).Warn().Err(err).Msg("the token of who signed out is good until it ends by itself")
 		}
 	}
-	http.SetCookie(w, s.cookie(sessionCookie, "", "/", 0))
+	http.SetCookie(w, s.cookie(sessionCookie, "", 0))
 	http.Redirect(w, r, "/login", http.StatusSeeOther)
 }
 
@@ -237,7 +235,7 @@ func (p *Pages) turn(w http.ResponseWriter, r *http.Request, found signin.Sessio
 	next, err := s.Sessions.Turn(r.Context(), s.brought(r, sessionCookie))
 	switch {
 	case err == nil:
-		http.SetCookie(w, s.cookie(sessionCookie, next, "/", found.Until.Sub(p.now())))
+		http.SetCookie(w, s.cookie(sessionCookie, next, found.Until.Sub(p.now())))
 	case !errors.Is(err, signin.ErrNone):
 		return err
 	}

@@ -227,7 +227,7 @@ func (g *guest) ask(method, path string, form url.Values) *httptest.ResponseReco
 		if g.jar[c.Name] = c; c.MaxAge < 0 {
 			delete(g.jar, c.Name)
 		}
-		if !c.HttpOnly || !c.Secure || c.SameSite != http.SameSiteLaxMode || c.Domain != "" || strings.HasPrefix(c.Name, "__Host-") && c.Path != "/" {
+		if !c.HttpOnly || !c.Secure || c.SameSite != http.SameSiteLaxMode || c.Domain != "" || !strings.HasPrefix(c.Name, "__Host-") || c.Path != "/" { // or another host could plant it
 			g.t.Errorf("the cookie %s is %v", c.Name, c)
 		}
 	}
@@ -342,7 +342,7 @@ func TestSignInIsBound(t *testing.T) {
 		"a cookie of another's making": func() *httptest.ResponseRecorder {
 			g := l.guest()
 			state := g.leaves("/")
-			c := g.jar["__Secure-"+loginCookie]
+			c := g.jar["__Host-"+loginCookie]
 			c.Value = c.Value[:len(c.Value)-4] + "AAAA"
 			return g.arrives(state, "ann.1")
 		},
