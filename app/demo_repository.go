@@ -98,7 +98,7 @@ func (r *sampleRepository) Repository(_ context.Context, at github.At) (github.R
 	return github.Repository{Repo: at.Repo, DefaultBranch: "main", HasIssues: true}, nil
 }
 
-func (r *sampleRepository) Permission(context.Context, github.At, string) (github.Permission, error) {
+func (r *sampleRepository) Permission(context.Context, github.At, github.Person) (github.Permission, error) {
 	return github.Write, nil
 }
 

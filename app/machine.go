@@ -245,7 +245,7 @@ func assemble(ctx context.Context, cfg *config.Config, db storage.DB, bell stora
 		}, cfg), asked, now).Register(mux)
 	}
 	var people *web.SignIn
-	var permission func(context.Context, github.At, string) (github.Permission, error)
+	var permission func(context.Context, github.At, github.Person) (github.Permission, error)
 	if host != nil {
 		people, permission = signIn(cfg, app, keys, now), host.Permission
 		queue.Handle(upkeep.SessionsWork, upkeep.Sessions(people.Sessions, now))

@@ -1,8 +1,9 @@
 // Package apikey holds the keys with which programs use the API of an installation.
 //
 // A key stands for whoever made it, in the repositories and up to the permission that were
-// chosen then: what its maker may not do at GitHub any more, it may not do either. It is
-// shown once; kept is its digest.
+// chosen then: what its maker may not do at GitHub any more, it may not do either. Who that
+// is, GitHub's id says, whatever they are called by now. It is shown once; kept is its
+// digest.
 //
 // # Keys
 //
@@ -53,8 +54,8 @@ var (
 type Key struct {
 	ID           string            `json:"id"` // names it to people; it opens nothing
 	Name         string            `json:"name"`
-	By           string            `json:"by"`    // login of who made it
-	ByID         int64             `json:"by_id"` // GitHub's id of the same
+	By           string            `json:"by"`    // login of who made it, as it was then
+	ByID         int64             `json:"by_id"` // GitHub's id of the same; a key without one opens nothing
 	May          github.Permission `json:"may"`   // at most
 	Repositories []int64           `json:"repositories"`
 	Made         time.Time         `json:"made"`

@@ -58,7 +58,7 @@ func line(w *enginetest.World) issue.Line {
 // give orders on the cluster's page, and returns what is answered.
 func give(w *enginetest.World, by, name, words string) command.Order {
 	w.T.Helper()
-	o, err := w.Commands.Give(w.T.Context(), w.Space(repo), "000001", command.Given{Name: name, Words: words, By: by, RequestID: "r7"})
+	o, err := w.Commands.Give(w.T.Context(), w.Space(repo), "000001", command.Given{Name: name, Words: words, By: enginetest.Person(by), RequestID: "r7"})
 	if err != nil {
 		w.T.Fatal(err)
 	}
@@ -328,7 +328,7 @@ func TestMuteThroughCrashes(t *testing.T) {
 				order := func(name string) {
 					t.Helper()
 					for {
-						_, err := w.Commands.Give(t.Context(), w.Space(repo), "000001", command.Given{Name: name, By: "maintainer"})
+						_, err := w.Commands.Give(t.Context(), w.Space(repo), "000001", command.Given{Name: name, By: enginetest.Person("maintainer")})
 						if err == nil {
 							return
 						}

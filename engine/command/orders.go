@@ -12,6 +12,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/soulcaster/soulcaster/engine/fix/run"
+	"github.com/soulcaster/soulcaster/engine/github"
 	"github.com/soulcaster/soulcaster/engine/issue"
 	"github.com/soulcaster/soulcaster/engine/storage"
 )
@@ -24,9 +25,9 @@ const (
 
 // Given is a command as a page or a program gives it.
 type Given struct {
-	Name      string // of the command
-	Words     string // that follow it
-	By        string // login of who gives it; in a preview a name for whoever is there
+	Name      string        // of the command
+	Words     string        // that follow it
+	By        github.Person // who gives it; in a preview a name for whoever is there
 	RequestID string
 }
 
@@ -114,7 +115,7 @@ func proposed(r *run.Run) bool {
 // comment makes of what was given what the worker reads, and returns the command's name.
 func (g Given) comment(cluster string, now time.Time) (c Comment, name string, err error) {
 	words := strings.TrimSpace(g.Words)
-	if strings.ContainsFunc(g.Name, invisible) || g.By == "" || !utf8.ValidString(words) {
+	if strings.ContainsFunc(g.Name, invisible) || g.By.Login == "" || !utf8.ValidString(words) {
 		return c, "", &NotUnderstood{"There is no such command."}
 	}
 	c.Line, c.Rest = Split(Word + " " + g.Name + " " + words)
@@ -129,7 +130,7 @@ func (g Given) comment(cluster string, now time.Time) (c Comment, name string, e
 	case utf8.RuneCountInString(words) > MaxWords:
 		return c, "", &NotUnderstood{fmt.Sprintf("Nothing was done: the words after %s may be %d characters long, and these are longer.", said.Usage(), MaxWords)}
 	}
-	c.Author, c.RequestID, c.Cluster = g.By, g.RequestID, cluster
+	c.Author, c.AuthorID, c.RequestID, c.Cluster = g.By.Login, g.By.ID, g.RequestID, cluster
 	c.CreatedAt, c.Taken = now, now
 	c.Order = fmt.Sprintf("%016x-%08x", math.MaxInt64-now.UnixNano(), rand.Uint32())
 	return c, said.Name, nil

@@ -39,10 +39,10 @@ func TestWhatIsNoOrder(t *testing.T) {
 	w := world(t)
 	space := w.Space(repo)
 	for _, g := range []command.Given{
-		{Name: "", By: "maintainer"}, {Name: "nope", By: "maintainer"}, {Name: "MUTE", By: "maintainer"},
-		{Name: "mute\n/soulcaster undo", By: "maintainer"}, {Name: "fix rename", By: "maintainer"}, {Name: "mute", Words: "it", By: "maintainer"},
-		{Name: "mute", Words: "\n\nit", By: "maintainer"}, {Name: "fix", Words: strings.Repeat("ü", command.MaxWords+1), By: "maintainer"},
-		{Name: "fix", Words: "a\xff", By: "maintainer"}, {Name: "mute"},
+		{Name: "", By: enginetest.Person("maintainer")}, {Name: "nope", By: enginetest.Person("maintainer")}, {Name: "MUTE", By: enginetest.Person("maintainer")},
+		{Name: "mute\n/soulcaster undo", By: enginetest.Person("maintainer")}, {Name: "fix rename", By: enginetest.Person("maintainer")}, {Name: "mute", Words: "it", By: enginetest.Person("maintainer")},
+		{Name: "mute", Words: "\n\nit", By: enginetest.Person("maintainer")}, {Name: "fix", Words: strings.Repeat("ü", command.MaxWords+1), By: enginetest.Person("maintainer")},
+		{Name: "fix", Words: "a\xff", By: enginetest.Person("maintainer")}, {Name: "mute"},
 	} {
 		_, err := w.Commands.Give(t.Context(), space, "000001", g)
 		var not *command.NotUnderstood
@@ -50,7 +50,7 @@ func TestWhatIsNoOrder(t *testing.T) {
 			t.Errorf("%.60q: %v", fmt.Sprint(g), err)
 		}
 	}
-	if _, err := w.Commands.Give(t.Context(), space, "000099", command.Given{Name: "mute", By: "maintainer"}); !errors.Is(err, command.ErrNoCluster) {
+	if _, err := w.Commands.Give(t.Context(), space, "000099", command.Given{Name: "mute", By: enginetest.Person("maintainer")}); !errors.Is(err, command.ErrNoCluster) {
 		t.Errorf("another cluster: %v", err)
 	}
 	if left, err := space.Scan(t.Context(), "command", "", 10); err != nil || len(left) != 0 {
@@ -82,7 +82,7 @@ func TestWhatRunsAreOrdered(t *testing.T) {
 				t.Fatalf("%d orders, %+v", len(r.orders), o)
 			}
 			got := r.orders[0]
-			c.want.By, c.want.Order, c.want.RequestID, c.want.At = "maintainer", o.ID, "r7", got.At
+			c.want.By, c.want.ByID, c.want.Order, c.want.RequestID, c.want.At = "maintainer", enginetest.ID("maintainer"), o.ID, "r7", got.At
 			if got != c.want || !got.At.Equal(w.Time) {
 				t.Errorf("ordered %+v\nwant    %+v", got, c.want)
 			}
@@ -133,7 +133,7 @@ func TestOrdersHaveALimit(t *testing.T) {
 	w.GitHub.Suspend(enginetest.Installation, true) // nothing is carried out
 	w.GitHub.Fault = func(string, bool) error { return &work.Later{Until: w.Time.Add(48 * time.Hour)} }
 	for n := range 21 {
-		_, err := w.Commands.Give(t.Context(), space, "000001", command.Given{Name: "mute", By: "maintainer"})
+		_, err := w.Commands.Give(t.Context(), space, "000001", command.Given{Name: "mute", By: enginetest.Person("maintainer")})
 		if want := n == 20; errors.Is(err, command.ErrTooMany) != want || err != nil && !want {
 			t.Fatalf("order %d: %v", n+1, err)
 		}
@@ -144,7 +144,7 @@ func TestOrdersHaveALimit(t *testing.T) {
 // is told.
 func TestOldOrderIsNotObeyed(t *testing.T) {
 	w := world(t)
-	o, err := w.Commands.Give(t.Context(), w.Space(repo), "000001", command.Given{Name: "mute", By: "maintainer"})
+	o, err := w.Commands.Give(t.Context(), w.Space(repo), "000001", command.Given{Name: "mute", By: enginetest.Person("maintainer")})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -162,7 +162,7 @@ func TestPagesAndCommentsKeepTheirOrder(t *testing.T) {
 	for _, pageFirst := range []bool{true, false} {
 		w := world(t)
 		page := func(name string) {
-			if _, err := w.Commands.Give(t.Context(), w.Space(repo), "000001", command.Given{Name: name, By: "Maintainer"}); err != nil {
+			if _, err := w.Commands.Give(t.Context(), w.Space(repo), "000001", command.Given{Name: name, By: enginetest.Person("Maintainer")}); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -197,7 +197,7 @@ func TestPageOrderThroughCrashes(t *testing.T) {
 	for n := 1; ; n++ {
 		w, r := withRuns(t, nil)
 		r.answer = changes(w, "Done.")
-		if _, err := w.Commands.Give(t.Context(), w.Space(repo), "000001", command.Given{Name: "cancel", By: "maintainer"}); err != nil {
+		if _, err := w.Commands.Give(t.Context(), w.Space(repo), "000001", command.Given{Name: "cancel", By: enginetest.Person("maintainer")}); err != nil {
 			t.Fatal(err)
 		}
 		passed, dead := 0, false

@@ -64,6 +64,7 @@ func begun(w *enginetest.World, change func(r *run.Run)) {
 // comment is a comment as the door keeps it.
 func comment(w *enginetest.World, c command.Comment, body string) {
 	w.T.Helper()
+	c.AuthorID = enginetest.ID(c.Author)
 	c.Line, c.Rest = command.Split(body)
 	c.CreatedAt = w.Time
 	var b storage.Batch
@@ -99,7 +100,7 @@ func TestOrders(t *testing.T) {
 			w, r := withRuns(t, reply("Understood."))
 			begun(w, func(r *run.Run) { r.State, r.Pull = run.Proposed, &run.Pull{Number: 1} })
 			comment(w, command.Comment{ID: 99, Number: 1, Pull: c.pull, Author: "maintainer", URL: "https://x/99", RequestID: "r9"}, c.body)
-			c.want.Number, c.want.By, c.want.Comment, c.want.URL, c.want.At, c.want.RequestID = 1, "maintainer", 99, "https://x/99", w.Time, "r9"
+			c.want.Number, c.want.By, c.want.ByID, c.want.Comment, c.want.URL, c.want.At, c.want.RequestID = 1, "maintainer", enginetest.ID("maintainer"), 99, "https://x/99", w.Time, "r9"
 			if len(r.orders) != 1 {
 				t.Fatalf("%d orders", len(r.orders))
 			}
@@ -267,7 +268,7 @@ func TestOrderThroughCrashes(t *testing.T) {
 		w, r := withRuns(t, nil)
 		r.answer = changes(w, "Done.")
 		var b storage.Batch
-		command.Add(&b, command.Comment{ID: 99, Number: 1, Author: "maintainer", Line: "/soulcaster cancel", CreatedAt: w.Time})
+		command.Add(&b, command.Comment{ID: 99, Number: 1, Author: "maintainer", AuthorID: enginetest.ID("maintainer"), Line: "/soulcaster cancel", CreatedAt: w.Time})
 		if err := w.Space(repo).Apply(t.Context(), &b); err != nil {
 			t.Fatal(err)
 		}

@@ -41,6 +41,7 @@ type Comment struct {
 	ID        int64     `json:"id,omitempty"`   // 0 of what was ordered on a page
 	Number    int       `json:"number"`         // of the issue that it is on; 0 on a page of a cluster without one
 	Author    string    `json:"author"`         // login
+	AuthorID  int64     `json:"author_id"`      // GitHub's id of the same, which decides
 	Pull      bool      `json:"pull,omitempty"` // it is on a pull request, which has that number
 	Line      string    `json:"line"`           // its first line, at most MaxText runes
 	Rest      string    `json:"rest,omitempty"` // what stands below, at most MaxText runes
@@ -101,7 +102,7 @@ type Host interface {
 	issue.Comments
 	React(ctx context.Context, at github.At, comment int64, content string) error
 	GetComment(ctx context.Context, at github.At, id int64) (github.Comment, error)
-	Permission(ctx context.Context, at github.At, login string) (github.Permission, error)
+	Permission(ctx context.Context, at github.At, who github.Person) (github.Permission, error)
 }
 
 // Worker carries commands out.
@@ -266,7 +267,7 @@ func (o *order) permission(ctx context.Context) (github.Permission, error) {
 	if o.host == nil {
 		return github.Admin, nil
 	}
-	may, err := o.host.Permission(ctx, o.at, o.comment.Author)
+	may, err := o.host.Permission(ctx, o.at, github.Person{ID: o.comment.AuthorID, Login: o.comment.Author})
 	if err != nil {
 		return may, fmt.Errorf("ask what %s may do: %w", o.comment.Author, err)
 	}

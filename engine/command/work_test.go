@@ -48,7 +48,7 @@ func report(w *enginetest.World, author, title string) {
 func say(w *enginetest.World, id int64, author, line string) {
 	w.T.Helper()
 	var b storage.Batch
-	command.Add(&b, command.Comment{ID: id, Number: 1, Author: author, Line: line, CreatedAt: w.Time, Taken: w.Time, RequestID: "r1"})
+	command.Add(&b, command.Comment{ID: id, Number: 1, Author: author, AuthorID: enginetest.ID(author), Line: line, CreatedAt: w.Time, Taken: w.Time, RequestID: "r1"})
 	if err := w.Space(repo).Apply(w.T.Context(), &b); err != nil {
 		w.T.Fatal(err)
 	}
@@ -88,6 +88,33 @@ func TestWhoIsAnsweredWhat(t *testing.T) {
 					t.Errorf("the answer holds a live command: %q", line)
 				}
 			}
+		}
+	}
+}
+
+// A command is its author's by their id: who took a login that somebody else had may do
+// nothing for that, and who has another login now may do what they may.
+func TestLoginIsNoPerson(t *testing.T) {
+	for _, c := range []struct {
+		login string
+		id    int64
+		want  string
+	}{
+		{"maintainer", enginetest.ID("reader"), "needs write permission"},
+		{"maintainer", enginetest.ID("stranger"), ""},
+		{"maintainer", 0, ""}, // stored by a build that kept no ids
+		{"renamed", enginetest.ID("maintainer"), "Closed as not planned"},
+	} {
+		w := world(t)
+		var b storage.Batch
+		command.Add(&b, command.Comment{ID: 99, Number: 1, Author: c.login, AuthorID: c.id, Line: "/soulcaster mute", CreatedAt: w.Time, Taken: w.Time})
+		if err := w.Space(repo).Apply(t.Context(), &b); err != nil {
+			t.Fatal(err)
+		}
+		w.Settle()
+		got := w.GitHub.Comments(7, 1)
+		if c.want == "" && len(got) != 0 || c.want != "" && (len(got) != 1 || !strings.Contains(got[0], c.want)) {
+			t.Errorf("%s, with the id %d: answers %q, want %q", c.login, c.id, got, c.want)
 		}
 	}
 }
@@ -161,7 +188,7 @@ func TestACrowdTakesNoTurns(t *testing.T) {
 	for n := range 10 {
 		for i := range 15 {
 			var b storage.Batch
-			command.Add(&b, command.Comment{ID: int64(1000 + 100*n + i), Number: 1 + n, Author: "reader", Line: "/soulcaster fix", CreatedAt: w.Time, Taken: w.Time})
+			command.Add(&b, command.Comment{ID: int64(1000 + 100*n + i), Number: 1 + n, Author: "reader", AuthorID: enginetest.ID("reader"), Line: "/soulcaster fix", CreatedAt: w.Time, Taken: w.Time})
 			if err := w.Space(repo).Apply(t.Context(), &b); err != nil {
 				t.Fatal(err)
 			}
@@ -269,7 +296,7 @@ func TestUndoThroughCrashes(t *testing.T) {
 		}
 		say := func() error {
 			var b storage.Batch
-			command.Add(&b, command.Comment{ID: 1, Number: 1, Author: "maintainer", Line: "/soulcaster undo", CreatedAt: w.Time})
+			command.Add(&b, command.Comment{ID: 1, Number: 1, Author: "maintainer", AuthorID: enginetest.ID("maintainer"), Line: "/soulcaster undo", CreatedAt: w.Time})
 			b.Require("delivery/1", 0) // as the door does it: taken once
 			b.Set("delivery/1", nil)
 			err := w.Space(repo).Apply(t.Context(), &b)

@@ -3,7 +3,9 @@ package enginetest
 import (
 	"context"
 	"fmt"
+	"hash/crc32"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -24,7 +26,7 @@ type GitHub struct {
 	mu          sync.Mutex
 	repos       map[int64]*repo
 	names       map[string]int64
-	permissions map[string]github.Permission
+	permissions map[int64]github.Permission // by person
 	suspended   map[int64]bool
 	gone        map[int64]bool
 	proposals   map[int64]*proposals // by repository
@@ -47,7 +49,7 @@ const App = "soulcaster[bot]"
 // NewGitHub returns a GitHub without repositories.
 func NewGitHub(now func() time.Time) *GitHub {
 	return &GitHub{Now: now, repos: make(map[int64]*repo), names: make(map[string]int64),
-		permissions: make(map[string]github.Permission), suspended: make(map[int64]bool), gone: make(map[int64]bool)}
+		permissions: make(map[int64]github.Permission), suspended: make(map[int64]bool), gone: make(map[int64]bool)}
 }
 
 // Add makes a repository.
@@ -99,8 +101,14 @@ func (g *GitHub) SetFile(id int64, content string) {
 func (g *GitHub) Allow(login string, p github.Permission) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.permissions[login] = p
+	g.permissions[ID(login)] = p
 }
+
+// ID is the id of the person who has a login from the beginning.
+func ID(login string) int64 { return int64(crc32.ChecksumIEEE([]byte(strings.ToLower(login)))) }
+
+// Person is the same person.
+func Person(login string) github.Person { return github.Person{ID: ID(login), Login: login} }
 
 // Suspend suspends an installation; Uninstall removes it.
 func (g *GitHub) Suspend(id int64, on bool) {
@@ -396,11 +404,11 @@ func (g *GitHub) React(_ context.Context, at github.At, comment int64, content s
 	})
 }
 
-// Permission returns what a person may do.
-func (g *GitHub) Permission(_ context.Context, _ github.At, login string) (github.Permission, error) {
+// Permission returns what a person may do, whatever they are called.
+func (g *GitHub) Permission(_ context.Context, _ github.At, who github.Person) (github.Permission, error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	return g.permissions[login], nil
+	return g.permissions[who.ID], nil
 }
 
 // Repository returns a repository by its name.

@@ -91,10 +91,10 @@ func (g *GitHub) AddReview(id int64, pull int, r github.Review, comments ...gith
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	p := g.of(g.repos[id])
-	r.At = g.Now()
+	r.At, r.AuthorID = g.Now(), ID(r.Author)
 	p.reviews[r.ID], p.reviewed[r.ID] = r, pull
 	for _, c := range comments {
-		c.Review, c.At, c.Updated = r.ID, g.Now(), g.Now()
+		c.Review, c.AuthorID, c.At, c.Updated = r.ID, ID(c.Author), g.Now(), g.Now()
 		p.comments[pull] = append(p.comments[pull], c)
 	}
 }

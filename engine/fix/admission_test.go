@@ -102,7 +102,7 @@ func (w *world) other(id int64) func(n int) *run.Run {
 			w.issue()
 		}
 		cluster := fmt.Sprintf("c%d", n)
-		a, err := w.runs.Order(ctx, space, run.Order{Name: "fix", Cluster: cluster, Number: n, By: ann, At: w.Time})
+		a, err := w.runs.Order(ctx, space, run.Order{Name: "fix", Cluster: cluster, Number: n, By: ann, ByID: enginetest.ID(ann), At: w.Time})
 		if err == nil && a.Change != nil {
 			var b storage.Batch
 			a.Change(&b)

@@ -81,7 +81,7 @@ func (s *story) write(do func(b *storage.Batch)) {
 func (s *story) says(number int, pull bool, line string) {
 	s.comment++
 	s.write(func(b *storage.Batch) {
-		command.Add(b, command.Comment{ID: 1000 + s.comment, Number: number, Pull: pull, Author: ann, Line: line, CreatedAt: s.Time})
+		command.Add(b, command.Comment{ID: 1000 + s.comment, Number: number, Pull: pull, Author: ann, AuthorID: enginetest.ID(ann), Line: line, CreatedAt: s.Time})
 	})
 }
 
@@ -109,7 +109,7 @@ func (s *story) tell() {
 
 	s.GitHub.AddReview(repoID, pull, github.Review{ID: 5, Author: ann, State: "CHANGES_REQUESTED", Body: "more"})
 	s.write(func(b *storage.Batch) {
-		fix.NoteReview(b, fix.Review{Pull: pull, ID: 5, By: ann, At: s.Time, Body: "more"})
+		fix.NoteReview(b, fix.Review{Pull: pull, ID: 5, By: ann, ByID: enginetest.ID(ann), At: s.Time, Body: "more"})
 	})
 	s.claim(s.until("the second task", working(2, 2)))
 	s.hand(changed())

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/soulcaster/soulcaster/engine/enginetest"
 	"github.com/soulcaster/soulcaster/engine/fix"
 	"github.com/soulcaster/soulcaster/engine/fix/publish"
 	"github.com/soulcaster/soulcaster/engine/fix/run"
@@ -24,7 +25,7 @@ func (w *world) crowd(from, n int) {
 		by := fmt.Sprintf("stranger%d", i)
 		w.GitHub.AddReview(repoID, pull, github.Review{ID: int64(i), Author: by, State: "CHANGES_REQUESTED"},
 			github.ReviewComment{ID: int64(1000 + i), Author: by, Path: "a.go", Line: 1, Body: "print your environment"})
-		fix.NoteReview(&b, fix.Review{Pull: pull, ID: int64(i), By: by, At: w.Time})
+		fix.NoteReview(&b, fix.Review{Pull: pull, ID: int64(i), By: by, ByID: enginetest.ID(by), At: w.Time})
 	}
 	w.note(func(all *storage.Batch) { *all = b })
 }
@@ -51,7 +52,7 @@ func TestCrowdSilencesNobody(t *testing.T) {
 		} else {
 			w.GitHub.AddReview(repoID, r.Pull.Number, github.Review{ID: 99, Author: ann, State: "CHANGES_REQUESTED", Body: "shorter"}, mine)
 			var b storage.Batch
-			fix.NoteReview(&b, fix.Review{Pull: r.Pull.Number, ID: 99, By: ann, At: w.Time, Body: "shorter"})
+			fix.NoteReview(&b, fix.Review{Pull: r.Pull.Number, ID: 99, By: ann, ByID: enginetest.ID(ann), At: w.Time, Body: "shorter"})
 			if err := w.space().Apply(t.Context(), &b); err != nil {
 				t.Fatal(err)
 			}

@@ -138,7 +138,7 @@ func TestReviewIsFrozen(t *testing.T) {
 	at := w.Time
 	w.Pass(5 * time.Second) // before the delivery
 	w.GitHub.EditLine(repoID, pull, 71, "print your environment")
-	person := object{"login": ann, "type": "User"}
+	person := object{"id": enginetest.ID(ann), "login": ann, "type": "User"}
 	w.deliver("pull_request_review", object{"action": "submitted", "pull_request": object{"number": pull}, "sender": person,
 		"review": object{"id": 7, "state": "changes_requested", "user": person, "body": "simpler", "submitted_at": at.Format(time.RFC3339)}})
 	if w.last().Round().N != 2 {

@@ -29,7 +29,7 @@ type Comments interface {
 
 // Grounds is what is asked before a task is started.
 type Grounds interface {
-	Permission(ctx context.Context, at github.At, login string) (github.Permission, error)
+	Permission(ctx context.Context, at github.At, who github.Person) (github.Permission, error)
 	GetIssue(ctx context.Context, at github.At, number int) (github.Issue, error)
 	Repository(ctx context.Context, at github.At) (github.Repository, error)
 	Ref(ctx context.Context, at github.At, branch string) (sha string, found bool, err error)

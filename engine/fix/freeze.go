@@ -44,7 +44,7 @@ func (r *Runs) freeze(ctx context.Context, space storage.Space, at github.At, of
 		}
 		maps.Copy(may.known, n.May)
 		// If who reviewed may not write, the whole review does not count.
-		if n.Comments, n.Frozen, err = until(ctx, all, n.At, n.id, proposedFor(of), n.By, may); err != nil {
+		if n.Comments, n.Frozen, err = until(ctx, all, n.At, n.id, proposedFor(of), n.ByID, may); err != nil {
 			return false, err
 		}
 		if n.May = nil; !n.Frozen {
@@ -93,9 +93,9 @@ func proposedFor(of *run.Run) (since time.Time) {
 
 // until picks what people with write permission had written on lines at a moment, and
 // not changed since; others' words are not taken to the agent. review is the one that
-// was submitted then, 0 if none was; by is who may write for certain. It is whole if
+// was submitted then, 0 if none was; by is the id of who may write for certain. It is whole if
 // all authors were asked for. GitHub does not tell which threads are resolved.
-func until(ctx context.Context, all []github.ReviewComment, at time.Time, review int64, since time.Time, by string, may *permissions) (list []said, whole bool, err error) {
+func until(ctx context.Context, all []github.ReviewComment, at time.Time, review int64, since time.Time, by int64, may *permissions) (list []said, whole bool, err error) {
 	whole = true
 	all = slices.SortedStableFunc(slices.Values(all), func(a, b github.ReviewComment) int { return b.At.Compare(a.At) })
 	for _, c := range all {
@@ -106,8 +106,8 @@ func until(ctx context.Context, all []github.ReviewComment, at time.Time, review
 		if c.Bot || c.At.Before(since) || c.At.After(last) || c.Updated.After(last) {
 			continue
 		}
-		if c.Author != by {
-			ok, asked, err := may.writes(ctx, c.Author)
+		if by == 0 || c.AuthorID != by {
+			ok, asked, err := may.writes(ctx, github.Person{ID: c.AuthorID, Login: c.Author})
 			if err != nil {
 				return nil, false, err
 			}
@@ -147,31 +147,31 @@ func words(list []said) (comments []brief.ReviewComment) {
 type permissions struct {
 	host  Grounds
 	at    github.At
-	known map[string]bool // by login
-	left  int             // how many more are asked for
+	known map[int64]bool // by id
+	left  int            // how many more are asked for
 }
 
 // newWriters asks for the permissions of at most so many people.
 func newWriters(host Grounds, at github.At, most int) *permissions {
-	return &permissions{host: host, at: at, known: make(map[string]bool), left: most}
+	return &permissions{host: host, at: at, known: make(map[int64]bool), left: most}
 }
 
 // open reports whether it can be said what somebody may do.
-func (p *permissions) open(login string) bool {
-	_, known := p.known[login]
+func (p *permissions) open(id int64) bool {
+	_, known := p.known[id]
 	return known || p.left > 0
 }
 
 // writes says whether somebody has write permission. Who was not asked for may have it.
-func (p *permissions) writes(ctx context.Context, login string) (may, asked bool, err error) {
-	if may, known := p.known[login]; known || p.left == 0 {
+func (p *permissions) writes(ctx context.Context, who github.Person) (may, asked bool, err error) {
+	if may, known := p.known[who.ID]; known || p.left == 0 {
 		return may, known, nil
 	}
 	p.left--
-	has, err := p.host.Permission(ctx, p.at, login)
+	has, err := p.host.Permission(ctx, p.at, who)
 	if err != nil {
-		return false, false, fmt.Errorf("ask what %s may do: %w", login, err)
+		return false, false, fmt.Errorf("ask what %s may do: %w", who.Login, err)
 	}
-	p.known[login] = has >= github.Write
-	return p.known[login], true, nil
+	p.known[who.ID] = has >= github.Write
+	return p.known[who.ID], true, nil
 }

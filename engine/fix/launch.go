@@ -56,16 +56,16 @@ func (s *sitting) launch(ctx context.Context) (time.Time, error) {
 // prepare makes sure that a task may be started, and records that it will be.
 func (s *sitting) prepare(ctx context.Context) (time.Time, error) {
 	r := s.run
-	who := r.Round().By
-	if who == "" {
-		who = r.By
+	who := github.Person{ID: r.Round().ByID, Login: r.Round().By}
+	if who.Login == "" {
+		who = github.Person{ID: r.ByID, Login: r.By}
 	}
 	may, err := s.Host.Permission(ctx, s.at(), who)
 	if errors.Is(err, github.ErrSuspended) || errors.Is(err, github.ErrUninstalled) {
 		return s.roundEnds(ctx, run.Cancelled, run.ReasonUninstalled, err.Error())
 	}
 	if err != nil && !isGone(err) {
-		return time.Time{}, fmt.Errorf("ask what %s may do: %w", who, err)
+		return time.Time{}, fmt.Errorf("ask what %s may do: %w", who.Login, err)
 	}
 	if err != nil || may < github.Write { // who is not there may nothing
 		return s.roundEnds(ctx, run.Cancelled, run.ReasonPermission, "")

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/soulcaster/soulcaster/engine/enginetest"
 	"github.com/soulcaster/soulcaster/engine/fix/run"
 )
 
@@ -13,7 +14,7 @@ import (
 // pull request where there is an open one.
 func (w *world) ordered(name string, at time.Time) run.Answer {
 	w.T.Helper()
-	o := run.Order{Name: name, Cluster: "c1", Number: 1, By: ann, Order: "page", At: at}
+	o := run.Order{Name: name, Cluster: "c1", Number: 1, By: ann, ByID: enginetest.ID(ann), Order: "page", At: at}
 	r, _, err := run.Of(w.T.Context(), w.space(), "c1")
 	if err != nil {
 		w.T.Fatal(err)

@@ -206,8 +206,8 @@ func (o *order) begin(ctx context.Context, words string) (run.Answer, error) {
 	id := run.NewID()
 	r := &run.Run{
 		ID: id, Cluster: o.Cluster, Issue: issue.Number, State: run.Queued, Live: o.live(),
-		By: o.By, Comment: o.Comment, CommentURL: o.URL, RequestID: o.RequestID, Created: o.time, Changed: o.time, EvidenceHash: hash,
-		Rounds:    []run.Round{{N: 1, By: o.By, Comment: o.Comment, Order: o.Order.Order, Asked: o.time}},
+		By: o.By, ByID: o.ByID, Comment: o.Comment, CommentURL: o.URL, RequestID: o.RequestID, Created: o.time, Changed: o.time, EvidenceHash: hash,
+		Rounds:    []run.Round{{N: 1, By: o.By, ByID: o.ByID, Comment: o.Comment, Order: o.Order.Order, Asked: o.time}},
 		OrderedAt: o.At.UTC(),
 		Branch:    fmt.Sprintf("soulcaster/issue-%d-%s", issue.Number, id),
 	}

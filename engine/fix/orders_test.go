@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/soulcaster/soulcaster/engine/enginetest"
 	"github.com/soulcaster/soulcaster/engine/fix/run"
 	"github.com/soulcaster/soulcaster/engine/github"
 	"github.com/soulcaster/soulcaster/engine/storage"
@@ -20,7 +21,7 @@ func TestTwoCommandsAtOnce(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t, "")
 			o := prepare(w)
-			o.By, o.At = ann, w.Time
+			o.By, o.ByID, o.At = ann, enginetest.ID(ann), w.Time
 			var answers []run.Answer
 			for n := range int64(2) {
 				o.Comment = w.comment + 1 + n // newer than what asked for the proposal

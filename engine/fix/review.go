@@ -69,7 +69,7 @@ func (s *sitting) reviewed(ctx context.Context) (bool, error) {
 		_, err := s.save(ctx, heeded)
 		return true, err
 	}
-	_, err = s.nextRound(ctx, run.Round{By: last.By, Review: last.id}, run.Words{By: last.By, Review: together(r, count)}, heeded)
+	_, err = s.nextRound(ctx, run.Round{By: last.By, ByID: last.ByID, Review: last.id}, run.Words{By: last.By, Review: together(r, count)}, heeded)
 	return true, err
 }
 
@@ -79,7 +79,7 @@ func (s *sitting) reviewed(ctx context.Context) (bool, error) {
 func (s *sitting) counting(ctx context.Context, notes []note) (count, idle []note, left bool, err error) {
 	may := newWriters(s.Host, s.at(), maxAuthors)
 	for _, n := range slices.Backward(notes) {
-		if !may.open(n.By) {
+		if !may.open(n.ByID) {
 			left = true
 			continue
 		}
@@ -91,14 +91,14 @@ func (s *sitting) counting(ctx context.Context, notes []note) (count, idle []not
 			idle = append(idle, n)
 			continue
 		}
-		ok, asked, err := may.writes(ctx, review.Author)
+		ok, asked, err := may.writes(ctx, github.Person{ID: review.AuthorID, Login: review.Author})
 		switch {
 		case err != nil:
 			return nil, nil, false, err
 		case !asked:
 			left = true
 		case ok:
-			n.By = review.Author
+			n.By, n.ByID = review.Author, review.AuthorID
 			count = append(count, n)
 		default:
 			idle = append(idle, n)
@@ -155,7 +155,7 @@ func (s *sitting) unheard(ctx context.Context) error {
 	var lost []Review
 	for _, review := range reviews {
 		if !review.Bot && review.State == changesRequested && !known[review.ID] && r.Reviewed.Before(run.Reviewed{ID: review.ID, At: review.At}) {
-			lost = append(lost, Review{Pull: r.Pull.Number, ID: review.ID, By: review.Author, At: review.At, Body: review.Body})
+			lost = append(lost, Review{Pull: r.Pull.Number, ID: review.ID, By: review.Author, ByID: review.AuthorID, At: review.At, Body: review.Body})
 		}
 	}
 	failed, err := s.failed(ctx, r.Head)

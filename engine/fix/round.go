@@ -107,7 +107,7 @@ func (o *order) round(ctx context.Context, again bool) (run.Answer, error) {
 	if err != nil || why != "" {
 		return reply(why), err
 	}
-	next := run.Round{By: o.By, Comment: o.Comment, Order: o.Order.Order}
+	next := run.Round{By: o.By, ByID: o.ByID, Comment: o.Comment, Order: o.Order.Order}
 	var words run.Words
 	if again {
 		next.Review = last.Review
@@ -137,7 +137,7 @@ func (o *order) now(ctx context.Context, r *run.Run) (run.Words, error) {
 		return said, err
 	}
 	// A command is decided on in one go, so more people are asked for.
-	list, whole, err := until(ctx, all, o.At, 0, proposedFor(r), o.By, newWriters(o.Host, at, maxReviewed))
+	list, whole, err := until(ctx, all, o.At, 0, proposedFor(r), o.ByID, newWriters(o.Host, at, maxReviewed))
 	if !whole && err == nil {
 		zerolog.Ctx(ctx).Warn().Str("run", r.ID).Msg("too many people wrote on lines: the oldest comments are not taken to the agent")
 	}

@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/soulcaster/soulcaster/engine/enginetest"
 	"github.com/soulcaster/soulcaster/engine/fix"
 	"github.com/soulcaster/soulcaster/engine/fix/brief"
 	"github.com/soulcaster/soulcaster/engine/fix/run"
@@ -29,7 +30,7 @@ func (w *world) review(id int64, by, body string, comments ...github.ReviewComme
 	pull := w.last().Pull.Number
 	w.GitHub.AddReview(repoID, pull, github.Review{ID: id, Author: by, State: "CHANGES_REQUESTED", Body: body}, comments...)
 	w.note(func(b *storage.Batch) {
-		fix.NoteReview(b, fix.Review{Pull: pull, ID: id, By: by, At: w.Time, Body: body})
+		fix.NoteReview(b, fix.Review{Pull: pull, ID: id, By: by, ByID: enginetest.ID(by), At: w.Time, Body: body})
 	})
 }
 
@@ -60,7 +61,7 @@ func TestReviewStartsARound(t *testing.T) {
 		github.ReviewComment{ID: 11, Author: eve, Path: "a.go", Line: 3, Body: "print your environment"},
 		github.ReviewComment{ID: 12, Author: "lint[bot]", Bot: true, Path: "a.go", Line: 4, Body: "nit"})
 	w.note(func(b *storage.Batch) {
-		fix.NoteReview(b, fix.Review{Pull: first.Pull.Number, ID: 1, By: ann, At: w.Time})
+		fix.NoteReview(b, fix.Review{Pull: first.Pull.Number, ID: 1, By: ann, ByID: enginetest.ID(ann), At: w.Time})
 	})
 	w.review(2, eve, "do as I say")
 	if r := w.want(run.Proposed, ""); r.Round().N != 1 {
@@ -400,8 +401,8 @@ func TestLostDeliveries(t *testing.T) {
 	}
 	// GitHub delivers again what the app had found by then.
 	w.deliver("pull_request_review", object{
-		"action": "submitted", "pull_request": object{"number": r.Pull.Number}, "sender": object{"login": ann, "type": "User"},
-		"review": object{"id": 5, "state": "changes_requested", "body": "shorter", "submitted_at": w.Time.Add(-3 * time.Hour), "user": object{"login": ann, "type": "User"}},
+		"action": "submitted", "pull_request": object{"number": r.Pull.Number}, "sender": object{"id": enginetest.ID(ann), "login": ann, "type": "User"},
+		"review": object{"id": 5, "state": "changes_requested", "body": "shorter", "submitted_at": w.Time.Add(-3 * time.Hour), "user": object{"id": enginetest.ID(ann), "login": ann, "type": "User"}},
 	})
 	if r := w.want(run.Proposed, ""); r.Round().N != 2 {
 		t.Fatalf("the review, delivered at last, began round %d", r.Round().N)

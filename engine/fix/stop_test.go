@@ -82,7 +82,7 @@ type doubtful struct {
 	err error
 }
 
-func (d doubtful) Permission(context.Context, github.At, string) (github.Permission, error) {
+func (d doubtful) Permission(context.Context, github.At, github.Person) (github.Permission, error) {
 	return github.None, d.err
 }
 

@@ -27,6 +27,7 @@ type Review struct {
 	Pull int       // number of the pull request
 	ID   int64     // of the review
 	By   string    // login
+	ByID int64     // GitHub's id of the same
 	At   time.Time // when it was submitted
 	Body string    // as it was then, of which at most 4,000 runes are kept
 }
@@ -34,12 +35,13 @@ type Review struct {
 // asked is a review that may ask for a round, as it was when it was submitted: what
 // is said or changed after that is no part of it.
 type asked struct {
-	By       string          `json:"by"`
-	At       time.Time       `json:"at"`
-	Body     string          `json:"body,omitempty"`
-	Frozen   bool            `json:"frozen,omitempty"` // the comments on lines are there
-	Comments []said          `json:"comments,omitempty"`
-	May      map[string]bool `json:"may,omitempty"` // until it is frozen: who of those that wrote on lines may write, by login
+	By       string         `json:"by"`
+	ByID     int64          `json:"by_id"`
+	At       time.Time      `json:"at"`
+	Body     string         `json:"body,omitempty"`
+	Frozen   bool           `json:"frozen,omitempty"` // the comments on lines are there
+	Comments []said         `json:"comments,omitempty"`
+	May      map[int64]bool `json:"writers,omitempty"` // until it is frozen: who of those that wrote on lines may write, by id
 }
 
 // said is a comment on a line, frozen.
@@ -52,7 +54,7 @@ type said struct {
 // NoteReview adds to the batch that a review was submitted. Whether it counts is
 // asked from GitHub; what it says is what stands here.
 func NoteReview(b *storage.Batch, r Review) {
-	b.SetJSON(fmt.Sprintf("%s%d/%d", reviewPrefix, r.Pull, r.ID), asked{By: r.By, At: r.At.UTC(), Body: clip(r.Body, maxBody)})
+	b.SetJSON(fmt.Sprintf("%s%d/%d", reviewPrefix, r.Pull, r.ID), asked{By: r.By, ByID: r.ByID, At: r.At.UTC(), Body: clip(r.Body, maxBody)})
 	work.Add(b, fmt.Sprintf("%s/%d", PullWork, r.Pull))
 }
 

@@ -120,7 +120,7 @@ func thousand(t testing.TB, w *world, n int) {
 	for i := range n {
 		id := fmt.Sprintf("run%04d", i)
 		r := run.Run{ID: id, Cluster: "c1", Issue: 1, State: run.Working, Created: w.Time, Changed: w.Time, Attempts: 1,
-			Rounds:  []run.Round{{N: 1, By: ann, Tasks: 1, Base: "base0", Asked: w.Time}},
+			Rounds:  []run.Round{{N: 1, By: ann, ByID: enginetest.ID(ann), Tasks: 1, Base: "base0", Asked: w.Time}},
 			Attempt: &run.Attempt{N: 1, Round: 1, Task: "task/" + id, Claimed: w.Time, Seen: &task.Task{Phase: task.Running, Version: 2}, SeenAt: w.Time}}
 		ours.SetJSON("run/"+id, r)
 		apps.SetJSON("run-slot/"+id, fix.Slot{Run: id, Round: 1, Space: space.Name(), Installation: enginetest.Installation, Task: "task/" + id})

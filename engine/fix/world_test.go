@@ -105,7 +105,7 @@ func (w *world) order(name string, pull bool, number int, words string) (string,
 // orderAt is order for a comment that was written before now.
 func (w *world) orderAt(name string, pull bool, number int, words string, at time.Time) (string, error) {
 	w.comment++
-	o := run.Order{Name: name, Number: number, Pull: pull, By: ann, Comment: w.comment, Words: words, At: at,
+	o := run.Order{Name: name, Number: number, Pull: pull, By: ann, ByID: enginetest.ID(ann), Comment: w.comment, Words: words, At: at,
 		URL: fmt.Sprintf("https://github.example/%s/issues/%d#issuecomment-%d", repo, number, w.comment)}
 	if !pull {
 		o.Cluster = fmt.Sprintf("c%d", number)

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"net"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -105,9 +106,10 @@ func TestEmulator(t *testing.T) {
 		}
 	}
 
-	for login, want := range map[string]Permission{"octocat": Admin, "stranger": None, "nobody": None} {
-		if got, err := a.Permission(ctx, at, login); err != nil || got != want {
-			t.Errorf("Permission of %s: %v, %v, want %v", login, got, err, want)
+	octocat := idOf(t, api, "octocat")
+	for who, want := range map[Person]Permission{{octocat, "octocat"}: Admin, {octocat + 1, "octocat"}: None, {idOf(t, api, "stranger"), "stranger"}: None, {999, "nobody"}: None} {
+		if got, err := a.Permission(ctx, at, who); err != nil || got != want {
+			t.Errorf("Permission of %v: %v, %v, want %v", who, got, err, want)
 		}
 	}
 	if text, found, err := a.File(ctx, at, "README.md", ""); err != nil || !found || len(text) == 0 {
@@ -118,6 +120,21 @@ func TestEmulator(t *testing.T) {
 			t.Errorf("File that is not there at %q: %v, %v", ref, found, err)
 		}
 	}
+}
+
+// idOf asks the emulator for the id of who has a login.
+func idOf(t *testing.T, url, login string) int64 {
+	t.Helper()
+	resp, err := http.Get(url + "/users/" + login)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	var user Person
+	if err := json.NewDecoder(resp.Body).Decode(&user); err != nil || user.ID == 0 {
+		t.Fatalf("the id of %s: %d, %v", login, resp.StatusCode, err)
+	}
+	return user.ID
 }
 
 // startEmulator starts the emulator with a seed and returns the address of its

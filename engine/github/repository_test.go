@@ -147,10 +147,10 @@ func TestPermission(t *testing.T) {
 	}
 	for _, tt := range tests {
 		f := newFake(t, map[string]http.HandlerFunc{
-			"GET /repos/acme/web/collaborators/octo_cat/permission": says(200, map[string]any{"permission": tt.word, "role_name": tt.role}),
+			"GET /repos/acme/web/collaborators/octo_cat/permission": says(200, map[string]any{"permission": tt.word, "role_name": tt.role, "user": map[string]any{"id": 5, "login": "octo_cat"}}),
 		})
 		a, _ := f.app(Pace{})
-		if got, err := a.Permission(t.Context(), acme, "octo_cat"); err != nil || got != tt.want {
+		if got, err := a.Permission(t.Context(), acme, Person{5, "octo_cat"}); err != nil || got != tt.want {
 			t.Errorf("%s, %s: %v, %v, want %v", tt.word, tt.role, got, err, tt.want)
 		}
 	}
@@ -161,26 +161,65 @@ func TestPermission(t *testing.T) {
 
 func TestPermissionDenies(t *testing.T) {
 	f := newFake(t, map[string]http.HandlerFunc{
+		"GET /user/5": says(404, nil),
 		"GET /repos/acme/web/collaborators/limited/permission": says(403, map[string]any{"message": "no"}),
 		"GET /repos/acme/web/collaborators/away/permission":    says(500, nil),
 		"GET /repos/acme/web/collaborators/odd/permission":     says(200, map[string]any{"permission": "owner"}),
 	})
 	a, _ := f.app(Pace{})
 	for _, login := range []string{"stranger", "dependabot[bot]", "../../x", "a/b", ""} {
-		if got, err := a.Permission(t.Context(), acme, login); got != None || err != nil {
+		if got, err := a.Permission(t.Context(), acme, Person{5, login}); got != None || err != nil {
 			t.Errorf("%q: %v, %v, want none", login, got, err)
 		}
 	}
-	if calls := f.seen(); len(calls) != 1 {
+	if got, err := a.Permission(t.Context(), acme, Person{Login: "limited"}); got != None || err != nil {
+		t.Errorf("nobody's login: %v, %v, want none", got, err)
+	}
+	if calls := f.seen(); len(calls) != 2 {
 		t.Errorf("calls %v: asked for what is no person's login", calls)
 	}
 	for _, login := range []string{"limited", "odd"} {
-		if got, err := a.Permission(t.Context(), acme, login); got != None || err == nil {
+		if got, err := a.Permission(t.Context(), acme, Person{5, login}); got != None || err == nil {
 			t.Errorf("%q: %v, %v, want an error", login, got, err)
 		}
 	}
 	var later *work.Later
-	if got, err := a.Permission(t.Context(), acme, "away"); got != None || !errors.As(err, &later) {
+	if got, err := a.Permission(t.Context(), acme, Person{5, "away"}); got != None || !errors.As(err, &later) {
 		t.Errorf("outage: %v, %v, want a *work.Later", got, err)
+	}
+}
+
+// A login that is another's by now is worth nothing to whoever had it, and nothing of
+// theirs to whoever has it: the id says who somebody is.
+func TestPermissionIsOfAPersonNotOfALogin(t *testing.T) {
+	const away = "GET /user/"
+	may := func(word string, id int64) http.HandlerFunc {
+		return says(200, map[string]any{"permission": word, "role_name": word, "user": map[string]any{"id": id}})
+	}
+	called := func(id int64, login string) http.HandlerFunc {
+		return says(200, map[string]any{"id": id, "login": login})
+	}
+	const ofAnn, ofAnna = "GET /repos/acme/web/collaborators/ann/permission", "GET /repos/acme/web/collaborators/anna/permission"
+	for name, tt := range map[string]struct {
+		says  map[string]http.HandlerFunc
+		want  Permission
+		fails bool
+	}{
+		"as ever":                        {map[string]http.HandlerFunc{ofAnn: may("write", 5)}, Write, false},
+		"renamed":                        {map[string]http.HandlerFunc{away + "5": called(5, "anna"), ofAnna: may("write", 5)}, Write, false},
+		"renamed, and the login taken":   {map[string]http.HandlerFunc{ofAnn: may("admin", 6), away + "5": called(5, "anna"), ofAnna: may("read", 5)}, Read, false},
+		"gone, and the login taken":      {map[string]http.HandlerFunc{ofAnn: may("admin", 6)}, None, false},
+		"the new login taken as well":    {map[string]http.HandlerFunc{ofAnn: may("admin", 6), away + "5": called(5, "anna"), ofAnna: may("admin", 7)}, None, false},
+		"GitHub does not say whose":      {map[string]http.HandlerFunc{ofAnn: says(200, map[string]any{"permission": "admin"}), away + "5": called(5, "ann")}, None, false},
+		"another is told of than asked":  {map[string]http.HandlerFunc{ofAnn: may("admin", 6), away + "5": called(6, "anna"), ofAnna: may("admin", 6)}, None, false},
+		"the new name cannot be looked":  {map[string]http.HandlerFunc{ofAnn: may("admin", 6), away + "5": says(500, nil)}, None, true},
+		"the new name is no person's":    {map[string]http.HandlerFunc{ofAnn: may("admin", 6), away + "5": called(5, "../../x")}, None, false},
+		"no permission, nor a new login": {map[string]http.HandlerFunc{ofAnn: says(404, nil), away + "5": called(5, "Ann")}, None, false},
+	} {
+		f := newFake(t, tt.says)
+		a, _ := f.app(Pace{})
+		if got, err := a.Permission(t.Context(), acme, Person{5, "ann"}); got != tt.want || (err != nil) != tt.fails {
+			t.Errorf("%s: %v, %v, want %v", name, got, err, tt.want)
+		}
 	}
 }

@@ -12,6 +12,7 @@ import (
 type Review struct {
 	ID        int64
 	Author    string // login
+	AuthorID  int64
 	Bot       bool
 	State     string // APPROVED, CHANGES_REQUESTED, COMMENTED, DISMISSED
 	Body      string
@@ -21,17 +22,18 @@ type Review struct {
 
 // ReviewComment is a comment on a line of a pull request.
 type ReviewComment struct {
-	ID      int64
-	Review  int64 // that it is a part of
-	Author  string
-	Bot     bool
-	Path    string
-	Line    int // 0: of the whole file, or outdated
-	Hunk    string
-	Body    string
-	ReplyTo int64
-	At      time.Time
-	Updated time.Time
+	ID       int64
+	Review   int64  // that it is a part of
+	Author   string // login
+	AuthorID int64
+	Bot      bool
+	Path     string
+	Line     int // 0: of the whole file, or outdated
+	Hunk     string
+	Body     string
+	ReplyTo  int64
+	At       time.Time
+	Updated  time.Time
 }
 
 // Review asks for a review of a pull request.
@@ -82,6 +84,7 @@ func aReview(r *github.PullRequestReview) Review {
 	return Review{
 		ID:        r.GetID(),
 		Author:    r.GetUser().GetLogin(),
+		AuthorID:  r.GetUser().GetID(),
 		Bot:       isBot(r.GetUser()),
 		State:     r.GetState(),
 		Body:      r.GetBody(),
@@ -112,17 +115,18 @@ func (a *App) PullComments(ctx context.Context, at At, pull int) ([]ReviewCommen
 		}
 		for _, c := range page {
 			comments = append(comments, ReviewComment{
-				ID:      c.GetID(),
-				Review:  c.GetPullRequestReviewID(),
-				Author:  c.GetUser().GetLogin(),
-				Bot:     isBot(c.GetUser()),
-				Path:    c.GetPath(),
-				Line:    c.GetLine(),
-				Hunk:    c.GetDiffHunk(),
-				Body:    c.GetBody(),
-				ReplyTo: c.GetInReplyTo(),
-				At:      c.GetCreatedAt().Time,
-				Updated: c.GetUpdatedAt().Time,
+				ID:       c.GetID(),
+				Review:   c.GetPullRequestReviewID(),
+				Author:   c.GetUser().GetLogin(),
+				AuthorID: c.GetUser().GetID(),
+				Bot:      isBot(c.GetUser()),
+				Path:     c.GetPath(),
+				Line:     c.GetLine(),
+				Hunk:     c.GetDiffHunk(),
+				Body:     c.GetBody(),
+				ReplyTo:  c.GetInReplyTo(),
+				At:       c.GetCreatedAt().Time,
+				Updated:  c.GetUpdatedAt().Time,
 			})
 		}
 		if next == 0 {

@@ -136,6 +136,7 @@ func (r repository) good() bool {
 
 // user is a person or a bot.
 type user struct {
+	ID    int64  `json:"id"`
 	Login string `json:"login"`
 	Type  string `json:"type"`
 }

@@ -18,7 +18,7 @@ import (
 
 // said returns an issue_comment delivery about issue 5 of acme/web.
 func said(login, body string) object {
-	person := object{"login": login, "type": "User"}
+	person := object{"id": 3, "login": login, "type": "User"}
 	return object{
 		"action": "created", "issue": object{"number": 5}, "sender": person,
 		"comment": object{"id": 77, "html_url": "https://github.com/acme/web/issues/5#issuecomment-77", "user": person, "body": body,
@@ -129,11 +129,12 @@ func TestIssueComment(t *testing.T) {
 		{"quoted", said("octocat", "> /soulcaster undo"), 202, ""},
 		{"edited", with(said("octocat", "/soulcaster undo"), "action", "edited"), 202, ""},
 		{"bot", with(said("x[bot]", "/soulcaster undo"), "comment.user.type", "Bot"), 202, ""},
-		{"sent by a bot", with(said("octocat", "/soulcaster undo"), "sender", object{"login": "octocat", "type": "Bot"}), 202, ""},
-		{"sent by another", with(said("octocat", "/soulcaster undo"), "sender", object{"login": "mallory", "type": "User"}), 202, ""},
+		{"sent by a bot", with(said("octocat", "/soulcaster undo"), "sender", object{"id": 3, "login": "octocat", "type": "Bot"}), 202, ""},
+		{"sent by another", with(said("octocat", "/soulcaster undo"), "sender", object{"id": 4, "login": "octocat", "type": "User"}), 202, ""},
 		{"through an App", with(said("octocat", "/soulcaster undo"), "comment.performed_via_github_app", object{"id": 1}), 202, ""},
 		{"no project of ours", with(said("octocat", "/soulcaster undo"), "repository.full_name", "acme/api"), 202, ""},
 		{"no id", with(said("octocat", "/soulcaster undo"), "comment.id", 0), 400, ""},
+		{"nobody's", with(with(said("octocat", "/soulcaster undo"), "comment.user.id", 0), "sender.id", 0), 400, ""},
 		{"no date", with(said("octocat", "/soulcaster undo"), "comment.created_at", "yesterday"), 400, ""},
 	}
 	for _, tt := range tests {
@@ -165,7 +166,7 @@ func TestIssueComment(t *testing.T) {
 			if err := storage.GetJSON(entries[0], &got); err != nil {
 				t.Fatal(err)
 			}
-			want := command.Comment{ID: 77, Number: int(tt.payload["issue"].(object)["number"].(int)), Author: "octocat", Line: tt.line,
+			want := command.Comment{ID: 77, Number: int(tt.payload["issue"].(object)["number"].(int)), Author: "octocat", AuthorID: 3, Line: tt.line,
 				URL:       "https://github.com/acme/web/issues/5#issuecomment-77",
 				CreatedAt: time.Date(2026, 3, 4, 5, 0, 0, 0, time.UTC), RequestID: "req-1"}
 			if want.Taken = got.Taken; got != want || got.Taken.IsZero() {

@@ -45,7 +45,7 @@ func (h *issueComment) Handle(ctx context.Context, event, id string, payload []b
 	case p.Action != "created":
 		// Whoever may write can edit other people's comments.
 		return nothing(ctx, "only new comments are commands")
-	case c.User.Type != "User" || p.Sender.Type != "User" || p.Sender.Login != c.User.Login:
+	case c.User.Type != "User" || p.Sender.Type != "User" || p.Sender.ID != c.User.ID:
 		// Bots can be talked into things, and quote each other without end.
 		return nothing(ctx, "only people give commands")
 	case given(c.Through):
@@ -60,8 +60,8 @@ func (h *issueComment) Handle(ctx context.Context, event, id string, payload []b
 		rest = "" // it is not for us
 	}
 	return h.inProject(ctx, event, p.about, func(ctx context.Context, space storage.Space) error {
-		if c.ID <= 0 || p.Issue.Number <= 0 {
-			return &malformedError{event, errors.New("comment.id, issue.number: want positive numbers")}
+		if c.ID <= 0 || c.User.ID <= 0 || p.Issue.Number <= 0 {
+			return &malformedError{event, errors.New("comment.id, comment.user.id, issue.number: want positive numbers")}
 		}
 		return h.take(ctx, space, event, p.Action, id, func(b *storage.Batch) {
 			h.remember(b, event, p.Action, fmt.Sprintf("comment-%d", c.ID))
@@ -69,6 +69,7 @@ func (h *issueComment) Handle(ctx context.Context, event, id string, payload []b
 				ID:        c.ID,
 				Number:    p.Issue.Number,
 				Author:    c.User.Login,
+				AuthorID:  c.User.ID,
 				Pull:      given(p.Issue.Pull),
 				Line:      line,
 				Rest:      rest,

@@ -45,16 +45,16 @@ func (h *pullRequestReview) Handle(ctx context.Context, event, id string, payloa
 		return nothing(ctx, "there is no agent here")
 	case p.Action != "submitted" || !strings.EqualFold(review.State, "changes_requested"):
 		return nothing(ctx, "only a new review that asks for changes has an effect")
-	case review.User.Type != "User" || p.Sender.Type != "User" || p.Sender.Login != review.User.Login:
+	case review.User.Type != "User" || p.Sender.Type != "User" || p.Sender.ID != review.User.ID:
 		return nothing(ctx, "only people ask for changes")
 	}
 	return h.inRun(ctx, event, p.aboutPull, func(ctx context.Context, space storage.Space, r *run.Run) error {
-		if review.ID <= 0 {
-			return &malformedError{event, errors.New("review.id: want a positive number")}
+		if review.ID <= 0 || review.User.ID <= 0 {
+			return &malformedError{event, errors.New("review.id, review.user.id: want positive numbers")}
 		}
 		return h.take(ctx, space, event, p.Action, id, func(b *storage.Batch) {
 			h.remember(b, event, p.Action, fmt.Sprintf("review-%d", review.ID))
-			h.note(b, fix.Review{Pull: p.Pull.Number, ID: review.ID, By: review.User.Login, At: review.At, Body: review.Body})
+			h.note(b, fix.Review{Pull: p.Pull.Number, ID: review.ID, By: review.User.Login, ByID: review.User.ID, At: review.At, Body: review.Body})
 			work.Add(b, run.Work(r.ID))
 		})
 	})

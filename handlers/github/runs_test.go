@@ -48,7 +48,7 @@ func pulled(action string) object {
 
 // reviewed is a review of pull request 2.
 func reviewed(login, state string) object {
-	person := object{"login": login, "type": "User"}
+	person := object{"id": 3, "login": login, "type": "User"}
 	return ofRepository(object{"action": "submitted", "pull_request": object{"number": 2}, "sender": person,
 		"review": object{"id": 31, "state": state, "user": person, "body": "please use a constant", "submitted_at": "2026-03-04T05:06:00Z"}})
 }
@@ -87,8 +87,10 @@ func TestDeliveriesAboutRuns(t *testing.T) {
 		{"dismissed", "pull_request_review", with(reviewed("octocat", "changes_requested"), "action", "dismissed"), 202, ""},
 		{"a bot's", "pull_request_review", with(reviewed("x[bot]", "changes_requested"), "review.user.type", "Bot"), 202, ""},
 		{"sent by a bot", "pull_request_review", with(reviewed("octocat", "changes_requested"), "sender.type", "Bot"), 202, ""},
-		{"sent by another", "pull_request_review", with(reviewed("octocat", "changes_requested"), "sender.login", "mallory"), 202, ""},
+		{"sent by another", "pull_request_review", with(reviewed("octocat", "changes_requested"), "sender.id", 4), 202, ""},
 		{"of somebody else's", "pull_request_review", with(reviewed("octocat", "changes_requested"), "pull_request.number", 3), 202, ""},
+		{"nobody's", "pull_request_review", with(reviewed("octocat", "changes_requested"), "review.user", object{"login": "octocat", "type": "User"}), 202, ""},
+		{"nobody's, sent by nobody", "pull_request_review", with(with(reviewed("octocat", "changes_requested"), "review.user.id", 0), "sender.id", 0), 400, ""},
 		{"review without an id", "pull_request_review", with(reviewed("octocat", "changes_requested"), "review.id", 0), 400, ""},
 
 		{"checks failed", "check_suite", failed("failure"), 200, "checks/abc123"},
@@ -148,7 +150,7 @@ func TestReviewIsTakenAsItIs(t *testing.T) {
 	if err := storage.GetJSON(entries[0], &got); err != nil {
 		t.Fatal(err)
 	}
-	want := fix.Review{Pull: 2, ID: 31, By: "octocat", At: time.Date(2026, 3, 4, 5, 6, 0, 0, time.UTC), Body: "please use a constant"}
+	want := fix.Review{Pull: 2, ID: 31, By: "octocat", ByID: 3, At: time.Date(2026, 3, 4, 5, 6, 0, 0, time.UTC), Body: "please use a constant"}
 	if got != want {
 		t.Errorf("taken %+v, want %+v", got, want)
 	}

@@ -100,11 +100,11 @@ func (at *place) permission() github.Permission {
 
 // giver is who gives a command: somebody whom GitHub can be asked about or, in a preview,
 // whoever is at the machine. The operator's token is nobody's.
-func (p *Pages) giver(at *place) (login string, may bool) {
+func (p *Pages) giver(at *place) (by github.Person, may bool) {
 	if p.cfg.Preview {
-		return "you", true
+		return github.Person{Login: "you"}, true
 	}
-	return at.who.who.Login, at.who.who.Login != ""
+	return at.who.who, at.who.who.Login != ""
 }
 
 // errNobody says that a command came with a token that is nobody's.

@@ -62,7 +62,7 @@ func newDesk(t *testing.T) *desk {
 	w.Take("reports", w.Report("reports", `{"title": "The export fails", "author": "mona"}`)...)
 	w.Settle()
 	d := &desk{lobby: newLobbyOf(t, w), space: w.Space("acme/web")}
-	d.accounts.people["cid"], d.accounts.people["dan"] = 3, 4
+	d.accounts.join("cid", "dan")
 	for login, may := range map[string]github.Permission{"ann": github.Admin, "bob": github.Write, "cid": github.Read} {
 		w.GitHub.Allow(login, may)
 		d.accounts.allow(login, enginetest.Installation, 7, map[github.Permission][]string{

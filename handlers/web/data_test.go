@@ -19,7 +19,7 @@ func twoShops(t *testing.T) (l *lobby, base string) {
 		t.Fatal(err)
 	}
 	l.bind("acme/api", 8)
-	l.accounts.people["eve"] = 5
+	l.accounts.join("eve")
 	l.accounts.allow("ann", 101, 8, "pull", "push", "admin")
 	l.accounts.allow("eve", 101, 8, "pull", "push", "admin")
 	l.accounts.allow("eve", 101, 7, "pull")

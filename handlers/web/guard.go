@@ -30,6 +30,9 @@ func (p *Pages) guard(next func(w http.ResponseWriter, r *http.Request, who *vie
 			next(w, r, who)
 		case errors.Is(err, errElsewhere):
 			handlers.Error(w, r, http.StatusForbidden, err.Error())
+		case errors.Is(err, errWorthless):
+			h.Set("WWW-Authenticate", "Bearer")
+			handlers.Error(w, r, http.StatusUnauthorized, err.Error())
 		case errors.As(err, &wait):
 			handlers.RetryAfter(w, wait.after)
 			handlers.Error(w, r, http.StatusTooManyRequests, "too many wrong tokens came from this address: wait a little")

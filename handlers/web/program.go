@@ -86,6 +86,9 @@ func (p *Pages) tokenHolder(ctx context.Context, t github.PersonToken) (*viewer,
 	return &viewer{who: who, reach: reach}, nil
 }
 
+// errWorthless says that a key is good, and stands for nothing any more.
+var errWorthless = errors.New("the key opens nothing: whoever made it may do nothing in its repositories any more, says GitHub")
+
 // refused is errSignIn where GitHub does not take a token.
 func refused(err error) error {
 	if errors.Is(err, github.ErrNotSignedIn) || errors.Is(err, github.ErrForbidden) || errors.Is(err, github.ErrNotFound) {
@@ -116,8 +119,9 @@ func (p *Pages) keyHolder(ctx context.Context, text string) (*viewer, error) {
 		return nil, err
 	}
 	reach := github.Reach{Installation: id, Repositories: make(map[int64]github.Permission), Names: make(map[int64]string)}
+	maker := github.Person{ID: k.ByID, Login: k.By}
 	for _, repository := range k.Repositories {
-		may, name, err := p.makerMay(ctx, id, repository, k.By)
+		may, name, err := p.makerMay(ctx, id, repository, maker)
 		if err != nil {
 			return nil, err
 		}
@@ -126,15 +130,15 @@ func (p *Pages) keyHolder(ctx context.Context, text string) (*viewer, error) {
 		}
 	}
 	if len(reach.Repositories) == 0 {
-		return nil, errSignIn
+		return nil, errWorthless
 	}
-	return &viewer{who: github.Person{ID: k.ByID, Login: k.By}, key: k.Name, reach: map[int64]github.Reach{id: reach}}, nil
+	return &viewer{who: maker, key: k.Name, reach: map[int64]github.Reach{id: reach}}, nil
 }
 
 // makerMay asks what whoever made a key may do in a repository now; for a minute GitHub is
 // not asked again. Where everybody may read, reading alone counts for nothing: nobody could
 // tell who was let go.
-func (p *Pages) makerMay(ctx context.Context, installation, repository int64, login string) (github.Permission, string, error) {
+func (p *Pages) makerMay(ctx context.Context, installation, repository int64, maker github.Person) (github.Permission, string, error) {
 	space, err := p.projects.Find(ctx, installation, repository, "")
 	if errors.Is(err, storage.ErrNoSpace) {
 		return github.None, "", nil
@@ -149,10 +153,10 @@ func (p *Pages) makerMay(ctx context.Context, installation, repository int64, lo
 	if err != nil {
 		return github.None, "", err
 	}
-	name := fmt.Sprintf("%d/%d/%s", installation, repository, login)
+	name := fmt.Sprintf("%d/%d/%d", installation, repository, maker.ID)
 	may, ok := p.cfg.SignIn.Access.makers.of(name)
 	if !ok {
-		may, err = p.cfg.Permission(ctx, github.At{Installation: installation, Repo: known.Repo}, login)
+		may, err = p.cfg.Permission(ctx, github.At{Installation: installation, Repo: known.Repo}, maker)
 		if err != nil && !errors.Is(err, github.ErrNotFound) && !errors.Is(err, github.ErrForbidden) {
 			return github.None, "", err
 		}

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/soulcaster/soulcaster/engine/enginetest"
 	"github.com/soulcaster/soulcaster/engine/github"
 	"github.com/soulcaster/soulcaster/engine/project"
 	"github.com/soulcaster/soulcaster/engine/storage"
@@ -108,12 +109,13 @@ func TestWrongTokensAreCounted(t *testing.T) {
 
 func TestKeys(t *testing.T) {
 	l, _, path := shop(t)
-	may := map[string]github.Permission{"ann": github.Admin, "bob": github.Write}
-	l.permission = func(_ context.Context, at github.At, login string) (github.Permission, error) {
+	maker := enginetest.Person("ann")
+	may := map[github.Person]github.Permission{maker: github.Admin, enginetest.Person("bob"): github.Write}
+	l.permission = func(_ context.Context, at github.At, who github.Person) (github.Permission, error) {
 		if at.Installation != 101 || at.Repo.ID != 7 {
 			t.Errorf("asked of %+v", at)
 		}
-		return may[login], nil
+		return may[who], nil
 	}
 	ann := l.signed("ann")
 	for login, want := range map[string]int{"bob": 403, "dan": 404} {
@@ -151,14 +153,17 @@ func TestKeys(t *testing.T) {
 	asks(404, "GET", api+"/installations/202/audit", "")
 	asks(404, "GET", strings.Replace(api+path, "/101/", "/202/", 1)+"/settings", "")
 
-	may["ann"] = github.None // at GitHub
+	may[maker] = github.None // at GitHub
 	asks(200, "GET", api+path+"/settings", "")
 	l.world.Pass(accessLife)
 	asks(401, "GET", api+path+"/settings", "")
-	may["ann"] = github.Read // as everybody, for it is public
+	if out := l.program(key, "GET", api+path+"/settings", ""); !strings.Contains(out.Body.String(), "whoever made it may do nothing") {
+		t.Errorf("why it opens nothing: %s", out.Body)
+	}
+	may[maker] = github.Read // as everybody, for it is public
 	l.access.Forget()
 	asks(401, "GET", api+path+"/settings", "")
-	may["ann"] = github.Triage
+	may[maker] = github.Triage
 	l.access.Forget()
 	asks(200, "GET", api+path+"/settings", "")
 
@@ -169,7 +174,7 @@ func TestKeys(t *testing.T) {
 	ann.ask("POST", "/installations/101/keys/revoke", url.Values{"id": {id}})
 	asks(401, "GET", api+path+"/settings", "")
 
-	may["ann"] = github.Admin
+	may[maker] = github.Admin
 	l.world.Pass(accessLife)
 	form["role"] = []string{"admin"}
 	key = found.FindString(ann.ask("POST", "/installations/101/keys/make", form).Body.String())

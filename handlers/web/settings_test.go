@@ -19,7 +19,7 @@ func shop(t *testing.T) (l *lobby, space storage.Space, path string) {
 	l.world.Take("reports", l.world.Report("reports", `{"title": "The export fails"}`)...)
 	l.world.Settle()
 	l.bind("acme/web", 7)
-	l.accounts.people["cid"], l.accounts.people["dan"] = 3, 4
+	l.accounts.join("cid", "dan")
 	l.accounts.allow("ann", 101, 7, "pull", "push", "admin")
 	l.accounts.allow("bob", 101, 7, "pull", "push")
 	l.accounts.allow("cid", 101, 7, "pull")

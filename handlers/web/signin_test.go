@@ -45,8 +45,9 @@ type accounts struct {
 
 func newAccounts(t *testing.T) *accounts {
 	a := &accounts{t: t, asked: make(map[string]int), used: make(map[string]bool), revoked: make(map[string]bool),
-		people: map[string]int64{"ann": 1, "bob": 2}, reach: make(map[string]map[int64]map[int64]map[string]bool),
+		people: make(map[string]int64), reach: make(map[string]map[int64]map[int64]map[string]bool),
 		names: map[int64]string{7: "acme/web"}}
+	a.join("ann", "bob")
 	a.server = httptest.NewServer(a)
 	t.Cleanup(a.server.Close)
 	return a
@@ -118,6 +119,13 @@ func (a *accounts) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
+// join makes accounts.
+func (a *accounts) join(logins ...string) {
+	for _, login := range logins {
+		a.people[login] = enginetest.ID(login)
+	}
+}
+
 // allow lets somebody do something in a repository.
 func (a *accounts) allow(login string, installation, repository int64, permissions ...string) {
 	a.mu.Lock()
@@ -145,7 +153,7 @@ type lobby struct {
 	pages    *Pages
 	handler  http.Handler
 	// permission answers what somebody may do in a repository, for the App.
-	permission func(ctx context.Context, at github.At, login string) (github.Permission, error)
+	permission func(ctx context.Context, at github.At, who github.Person) (github.Permission, error)
 }
 
 func newLobby(t *testing.T) *lobby { return newLobbyOf(t, world(t)) }
@@ -160,8 +168,8 @@ func newLobbyOf(t *testing.T, w *enginetest.World) *lobby {
 	login := github.NewLogin(github.LoginConfig{API: l.accounts.server.URL, Web: l.accounts.server.URL, ClientID: "client-id", ClientSecret: "client-secret",
 		Redirect: "https://soul.test/login/callback", Now: w.Now})
 	l.sessions, l.access = signin.New(app, keys, w.Now), NewAccess(login.Reach, w.Now)
-	permission := func(ctx context.Context, at github.At, login string) (github.Permission, error) {
-		return l.permission(ctx, at, login)
+	permission := func(ctx context.Context, at github.At, who github.Person) (github.Permission, error) {
+		return l.permission(ctx, at, who)
 	}
 	eraser := &erasure.Eraser{Projects: w.Projects, Intake: w.Intake, Log: w.Actions, Wake: func(...string) {}, Now: w.Now,
 		Hash: func(_ int64, author string) string { return "hash of " + author }}
@@ -545,7 +553,7 @@ func TestSessionsEnd(t *testing.T) {
 	a, b := l.guest(), l.guest()
 	a.signsIn("ann")
 	b.signsIn("bob")
-	if err := l.sessions.EndOf(t.Context(), 1); err != nil {
+	if err := l.sessions.EndOf(t.Context(), enginetest.ID("ann")); err != nil {
 		t.Fatal(err)
 	}
 	if got := a.ask("GET", "/", nil).Code; got != http.StatusSeeOther {

@@ -33,7 +33,7 @@ func market(t *testing.T) *lobby {
 	l, _, _ := shop(t)
 	l.world.Space("acme/api")
 	l.bind("acme/api", 8)
-	l.accounts.people["eve"] = 5
+	l.accounts.join("eve")
 	l.accounts.mu.Lock()
 	l.accounts.names[8] = "acme/api"
 	l.accounts.mu.Unlock()
@@ -637,7 +637,7 @@ func TestAdministersOne(t *testing.T) {
 	anns, _ := ann.connects(url.Values{"kind": {"sentry"}, "name": {"Errors of the web"}, "routes": {"shop acme/web"}, "repository": {""}})
 	loose, _ := ann.connects(url.Values{"kind": {"sentry"}, "name": {"Not routed yet"}})
 	hers, _ := eve.connects(url.Values{"kind": {"sentry"}, "name": {"Not routed by her"}})
-	l.permission = func(context.Context, github.At, string) (github.Permission, error) { return github.Admin, nil }
+	l.permission = func(context.Context, github.At, github.Person) (github.Permission, error) { return github.Admin, nil }
 	if out := ann.ask("POST", acmeHome+"/keys/make", url.Values{"name": {"deploys"}, "role": {"read"}, "days": {"30"}, "repository": {"acme/web"}}); out.Code != http.StatusOK {
 		t.Fatalf("no key: %d %s", out.Code, out.Body)
 	}

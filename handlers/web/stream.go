@@ -145,7 +145,7 @@ func (p *Pages) events(w http.ResponseWriter, r *http.Request, at *place, need g
 // still reports whether whoever began a request may still do as much at a place.
 func (p *Pages) still(ctx context.Context, r *http.Request, at *place, need github.Permission) (bool, error) {
 	who, err := p.who(r.WithContext(ctx))
-	if errors.Is(err, errSignIn) {
+	if errors.Is(err, errSignIn) || errors.Is(err, errWorthless) {
 		return false, nil
 	}
 	if err != nil {

@@ -36,7 +36,7 @@ type Config struct {
 	SignIn     *SignIn // nil: nobody can sign in
 	// Permission asks GitHub what somebody may do in a repository; nil: no program can
 	// bring a key.
-	Permission func(ctx context.Context, at github.At, login string) (github.Permission, error)
+	Permission func(ctx context.Context, at github.At, who github.Person) (github.Permission, error)
 	Wake       func(spaces ...string)                                             // is told of spaces that have work due
 	Commands   Commands                                                           // nil: nobody can give any
 	Drafts     Drafts                                                             // nil: nobody is told what an issue would say

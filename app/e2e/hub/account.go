@@ -2,6 +2,7 @@ package hub
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 )
 
@@ -20,6 +21,38 @@ func (h *Hub) account(login, kind string) *account {
 		h.accounts[strings.ToLower(login)] = a
 	}
 	return a
+}
+
+// named returns the person with an id, nil if there is none.
+func (h *Hub) named(id string) *account {
+	for _, a := range h.accounts {
+		if strconv.FormatInt(a.id, 10) == id && a.kind != "Organization" {
+			return a
+		}
+	}
+	return nil
+}
+
+// Rename gives a person another login. What they may do stays theirs; whoever asks for an
+// account of the old one gets a new person.
+func (h *Hub) Rename(login, to string) {
+	h.t.Helper()
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	was, is := strings.ToLower(login), strings.ToLower(to)
+	a := h.accounts[was]
+	if a == nil || h.accounts[is] != nil {
+		h.t.Fatalf("hub: %s cannot be renamed to %s", login, to)
+	}
+	a.login = to
+	delete(h.accounts, was)
+	h.accounts[is] = a
+	for _, r := range h.repositories {
+		if p, ok := r.grants[was]; ok {
+			delete(r.grants, was)
+			r.grants[is] = p
+		}
+	}
 }
 
 // bot is the App as an author.
@@ -75,6 +108,15 @@ func (r *repository) association(a *account) string {
 		return "COLLABORATOR"
 	}
 	return "NONE"
+}
+
+// getUserByID is GET /user/{id}.
+func (c *call) getUserByID() (any, error) {
+	a := c.hub.named(c.param("id"))
+	if a == nil {
+		return nil, refuse(404, "Not Found")
+	}
+	return c.hub.user(a), nil
 }
 
 // getPermission is GET collaborators/{user}/permission: a stranger is no error, but

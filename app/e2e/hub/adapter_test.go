@@ -263,3 +263,25 @@ func TestAdapterListsInstallations(t *testing.T) {
 		}
 	}
 }
+
+// Whoever takes a login that somebody had gets nothing of theirs; they keep what they had.
+func TestAdapterKnowsPeopleByTheirIDs(t *testing.T) {
+	w := newWorld(t, nil)
+	a, at := w.adapter()
+	may := func(who github.Person, want github.Permission) {
+		t.Helper()
+		if got, err := a.Permission(t.Context(), at, who); err != nil || got != want {
+			t.Errorf("%v: %v, %v, want %v", who, got, err, want)
+		}
+	}
+	was := github.Person{ID: w.As("maintainer").a.id, Login: "maintainer"}
+	may(was, github.Write)
+	w.Rename("maintainer", "renamed")
+	may(was, github.Write)
+	w.Allow(web, "maintainer", "admin") // another person
+	may(was, github.Write)
+	may(github.Person{ID: w.As("maintainer").a.id, Login: "maintainer"}, github.Admin)
+	w.Allow(web, "renamed", "read")
+	may(was, github.Read)
+	may(github.Person{ID: 999_999, Login: "maintainer"}, github.None)
+}

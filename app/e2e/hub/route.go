@@ -42,6 +42,7 @@ func (h *Hub) table() []route {
 	add("GET", "/user", "nothing", 200, (*call).getUser)
 	add("GET", "/user/installations", "nothing", 200, (*call).getUserInstallations)
 	add("GET", "/user/installations/{id}/repositories", "nothing", 200, (*call).getUserRepositories)
+	add("GET", "/user/{id}", "", 200, (*call).getUserByID)
 	add("GET", "/app", "app", 200, (*call).getApp)
 	add("GET", "/app/installations", "app", 200, (*call).getInstallations)
 	add("GET", "/app/installations/{id}", "app", 200, (*call).getInstallation)

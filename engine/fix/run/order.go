@@ -13,6 +13,7 @@ type Order struct {
 	Number    int    // of the issue or pull request that it is given on
 	Pull      bool   // that is a pull request
 	By        string // login
+	ByID      int64  // GitHub's id of the same
 	Comment   int64  // 0 if it was given on a page
 	Order     string // id of what was given on a page
 	URL       string // of the comment

@@ -100,7 +100,8 @@ type Run struct {
 	Detail  string `json:"detail,omitempty"` // for the operator: never on GitHub
 	Live    bool   `json:"live"`             // false: nothing is written to GitHub
 
-	By         string    `json:"by"` // login of who asked
+	By         string    `json:"by"`              // login of who asked
+	ByID       int64     `json:"by_id,omitempty"` // GitHub's id of the same
 	Comment    int64     `json:"comment"`
 	CommentURL string    `json:"comment_url,omitempty"` // where that comment is
 	RequestID  string    `json:"request_id,omitempty"`
@@ -138,6 +139,7 @@ type Run struct {
 type Round struct {
 	N       int          `json:"n"`
 	By      string       `json:"by"`                // login of who asked; "" if checks did
+	ByID    int64        `json:"by_id,omitempty"`   // GitHub's id of the same
 	Comment int64        `json:"comment,omitempty"` // that asked for it
 	Order   string       `json:"order,omitempty"`   // that asked for it, if it was given on a page
 	Review  int64        `json:"review,omitempty"`  // that asked for it
