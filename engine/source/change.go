@@ -18,7 +18,8 @@ import (
 
 // By says who changes a source, and in which request.
 type By struct {
-	Who       string // a login
+	Who       string // as the audit calls them
+	ID        int64  // GitHub's id of the person, 0 if it is nobody there
 	RequestID string
 }
 
@@ -48,7 +49,7 @@ func (s *Store) Create(ctx context.Context, installation int64, kind Kind, set S
 		return "", "", err
 	}
 	id = newID(kind, installation)
-	rec := record{Kind: kind, Setting: set, Made: s.c.Now().UTC(), By: by.Who}
+	rec := record{Kind: kind, Setting: set, Made: s.c.Now().UTC(), By: by.Who, ByID: by.ID}
 	if kind == Feedback {
 		key = rec.addKey(by.Who, s.c.Now())
 	}

@@ -21,6 +21,7 @@ type Stored struct {
 
 	Made time.Time
 	By   string   // who connected it
+	ByID int64    // GitHub's id of the person, 0 if that is not known
 	Keys []Secret // those that are good, the newest first
 
 	ClientMade time.Time // when Reddit's client was given; zero if it was not
@@ -32,6 +33,9 @@ type Stored struct {
 
 // Version changes with every change of the source.
 func (s *Stored) Version() uint64 { return s.entry.Version }
+
+// Maker is who connected it.
+func (s *Stored) Maker() By { return By{Who: s.By, ID: s.ByID} }
 
 // Setting is what people set of the source, besides secrets.
 func (s *Stored) Setting() Setting {
@@ -62,6 +66,7 @@ type record struct {
 	API     *keptAPI   `json:"api,omitempty"`
 	Made    time.Time  `json:"made"`
 	By      string     `json:"by"`
+	ByID    int64      `json:"by_id,omitempty"`
 }
 
 // kept is a secret: sealed if it has to be known, as a digest if not.
@@ -118,7 +123,7 @@ func read(e storage.Entry, installation int64, now time.Time) (Stored, error) {
 		Installation: installation, ID: strings.TrimPrefix(e.Key, prefix), Kind: r.Kind, Name: r.Name,
 		Repository: r.Repository, Routes: r.Routes, Public: r.Public, Subreddits: r.Subreddits,
 	}
-	s.Made, s.By = r.Made, r.By
+	s.Made, s.By, s.ByID = r.Made, r.By, r.ByID
 	r.Secrets = slices.DeleteFunc(r.Secrets, func(k kept) bool { return !k.good(now) })
 	for _, k := range r.Secrets {
 		s.Keys = append(s.Keys, k.Secret)

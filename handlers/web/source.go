@@ -72,7 +72,7 @@ func (p *Pages) findSource(r *http.Request, at *place, id string) (t sourceTold,
 	if err != nil {
 		return t, stored, err
 	}
-	t, ok := p.told(r, at, src, stored.By, records[0])
+	t, ok := p.told(r, at, src, stored.Maker(), records[0])
 	if !ok {
 		return t, stored, errNone
 	}
@@ -98,7 +98,7 @@ func (p *Pages) sourceView(r *http.Request, at *place, id string) (*sourceView, 
 	}
 	v.MadeBy, v.MadeAt = stored.By, stored.Made
 	set := stored.Setting()
-	if v.MayConfigure, err = p.mayConfigure(r.Context(), at, set.Repositories(), stored.By); err != nil || !v.MayConfigure {
+	if v.MayConfigure, err = p.mayConfigure(r.Context(), at, set.Repositories(), stored.Maker()); err != nil || !v.MayConfigure {
 		return v, err
 	}
 	v.Repositories, v.Secrets, v.ClientMade = at.repositories(needs.configure), stored.Keys, stored.ClientMade

@@ -27,7 +27,7 @@ var (
 
 // by is who changes a source.
 func (at *place) by(r *http.Request) source.By {
-	return source.By{Who: at.who.name(), RequestID: handlers.RequestID(r.Context())}
+	return source.By{Who: at.who.name(), ID: at.who.who.ID, RequestID: handlers.RequestID(r.Context())}
 }
 
 // changing finds the source that the address, or a form, names for a change of it.
@@ -41,7 +41,7 @@ func (p *Pages) changing(r *http.Request, at *place, id string, version uint64) 
 		return stored, errFixed
 	}
 	set := stored.Setting()
-	may, err := p.mayConfigure(r.Context(), at, set.Repositories(), stored.By)
+	may, err := p.mayConfigure(r.Context(), at, set.Repositories(), stored.Maker())
 	switch {
 	case err != nil:
 		return stored, err
@@ -71,7 +71,7 @@ func versionOf(r *http.Request) uint64 {
 // names; field is the one of the form that names them.
 func (p *Pages) feeds(ctx context.Context, at *place, set source.Setting, field string) error {
 	for _, name := range set.Repositories() {
-		may, err := p.mayConfigure(ctx, at, []string{name}, "")
+		may, err := p.mayConfigure(ctx, at, []string{name}, source.By{})
 		if err != nil {
 			return err
 		}

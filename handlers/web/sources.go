@@ -162,7 +162,7 @@ const (
 )
 
 // told returns what is told of a source that who asks may see; ok is false if they may not.
-func (p *Pages) told(r *http.Request, at *place, src *source.Source, by string, rec traffic.Record) (t sourceTold, ok bool) {
+func (p *Pages) told(r *http.Request, at *place, src *source.Source, by source.By, rec traffic.Record) (t sourceTold, ok bool) {
 	_, _, stored := source.Owner(src.ID)
 	t = sourceTold{
 		ID: src.ID, Kind: src.Kind, Name: src.Label(), Fixed: !stored, URL: p.base(r) + "/ingest/" + string(src.Kind) + "/" + src.ID,
@@ -188,8 +188,12 @@ func (p *Pages) told(r *http.Request, at *place, src *source.Source, by string, 
 func (at *place) whole() bool { return at.all() }
 
 // made reports whether who asks connected something themselves, or may see what belongs to
-// anybody's.
-func (at *place) made(by string) bool { return by == at.who.name() || at.whole() }
+// anybody's. What a key connected its maker may see, and not what they did by another way
+// the key.
+func (at *place) made(by source.By) bool {
+	who := at.who
+	return who.who.ID != 0 && by.ID == who.who.ID && (who.key == "" || by.Who == who.name()) || at.whole()
+}
 
 // sees reports whether who asks may know that something belongs to a repository.
 func (at *place) sees(name string) bool {
@@ -209,7 +213,7 @@ func (at *place) permissionOn(name string) github.Permission {
 
 // mayConfigure reports whether who asks administers all of the repositories that a source
 // feeds or, if it feeds none, connected it or administers all of the installation.
-func (p *Pages) mayConfigure(ctx context.Context, at *place, repositories []string, by string) (bool, error) {
+func (p *Pages) mayConfigure(ctx context.Context, at *place, repositories []string, by source.By) (bool, error) {
 	switch {
 	case at.who.operator:
 		return true, nil
@@ -256,14 +260,14 @@ func (p *Pages) base(r *http.Request) string {
 // sourcesOf are the sources of an installation that who asks may see.
 func (p *Pages) sourcesOf(r *http.Request, at *place) (list []sourceTold, err error) {
 	var all []*source.Source
-	versions, makers := make(map[string]uint64), make(map[string]string)
+	versions, makers := make(map[string]uint64), make(map[string]source.By)
 	connected, err := p.cfg.Sources.List(r.Context(), at.installation)
 	if err != nil {
 		return nil, gone(err)
 	}
 	for i := range connected {
 		all = append(all, &connected[i].Source)
-		versions[connected[i].ID], makers[connected[i].ID] = connected[i].Version(), connected[i].By
+		versions[connected[i].ID], makers[connected[i].ID] = connected[i].Version(), connected[i].Maker()
 	}
 	all = append(all, p.cfg.Sources.Fixed(at.installation)...)
 	ids := make([]string, len(all))
@@ -302,7 +306,7 @@ func (p *Pages) heldOf(ctx context.Context, at *place) (groups []heldGroup, more
 			return nil, false, gone(err)
 		}
 		for _, s := range connected {
-			mine[s.ID] = at.made(s.By)
+			mine[s.ID] = at.made(s.Maker())
 		}
 	}
 	type key struct{ source, project string }
@@ -363,7 +367,7 @@ func (p *Pages) routable(ctx context.Context, at *place, g *heldGroup) error {
 	}
 	g.Version = stored.Version()
 	set := stored.Setting()
-	may, err := p.mayConfigure(ctx, at, set.Repositories(), stored.By)
+	may, err := p.mayConfigure(ctx, at, set.Repositories(), stored.Maker())
 	if err == nil && !may {
 		g.Why = "Who administers every repository that this source feeds can route it."
 	}

@@ -386,6 +386,27 @@ func TestWhoSeesSources(t *testing.T) {
 	}
 }
 
+// A source that feeds no repository is its maker's, whatever they are called, and not that
+// of whoever has their login now.
+func TestSourceIsItsMakersNotTheirLogins(t *testing.T) {
+	l := market(t)
+	id, _ := l.signed("eve").connects(sentryForm())
+	at := acmeHome + "/sources/" + id
+	l.accounts.mu.Lock()
+	l.accounts.people["eva"], l.accounts.people["eve"] = l.accounts.people["eve"], 999
+	l.accounts.mu.Unlock()
+	l.accounts.allow("eva", 101, 8, "pull", "push", "admin")
+	secret := url.Values{"secret": {aSecret}}
+	for login, want := range map[string]int{"eve": http.StatusNotFound, "eva": http.StatusSeeOther} {
+		if out := l.signed(login).ask("POST", at+"/secrets", secret); out.Code != want {
+			t.Errorf("%s: %d, want %d", login, out.Code, want)
+		}
+	}
+	if out := l.program("ghu_eve", "GET", api+at, ""); out.Code != http.StatusNotFound {
+		t.Errorf("by a program: %d", out.Code)
+	}
+}
+
 // What the server's file names is shown, and changed there.
 func TestFixedSources(t *testing.T) {
 	l := market(t)
