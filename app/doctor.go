@@ -229,6 +229,9 @@ func checkGitHub(ctx context.Context, cfg *config.Config) []finding {
 		{what: "GitHub App", note: id.Slug},
 		{what: "permissions of the App", err: lacks(id.Permissions, fix), todo: "add them on the App's page; each installation has to accept the change"},
 		{what: "events of the App", err: deaf(id.Events, fix), todo: "subscribe to them on the App's page"},
+		checkSignIn(ctx, cfg),
+		checkWebhook(ctx, host, cfg),
+		checkAddress(ctx, cfg),
 		checkDeliveries(ctx, host, time.Now()),
 	}
 	named := make(map[int64]bool)

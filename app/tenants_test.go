@@ -101,6 +101,7 @@ var bodies = map[string]string{
 type street struct {
 	t       *testing.T
 	hub     *hub.Hub
+	cfg     *config.Config
 	machine *machine
 	address string
 	api     *description // that answers are held against
@@ -147,6 +148,7 @@ func newStreet(t *testing.T) *street {
 	if err != nil {
 		t.Fatal(err)
 	}
+	s.cfg = cfg
 	ctx, cancel := context.WithCancel(context.Background())
 	log := zerolog.New(os.Stderr).Level(zerolog.ErrorLevel)
 	pace := github.Pace{Wait: time.Second, Retry: 300 * time.Millisecond}

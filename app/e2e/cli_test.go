@@ -177,7 +177,7 @@ func TestDoctor(t *testing.T) {
 		if good.status != 0 || strings.Contains(good.out, "FAIL") {
 			t.Errorf("status %d, output\n%s%s", good.status, good.out, good.log)
 		}
-		for _, part := range []string{"store", "embedder", "clock", "GitHub App", "deliveries", "installation 101", "repository acme/web", "repository globex/shop"} {
+		for _, part := range []string{"store", "embedder", "clock", "GitHub App", "signing in", "webhook", "public address", "deliveries", "installation 101", "repository acme/web", "repository globex/shop"} {
 			if !strings.Contains(good.out, part) {
 				t.Errorf("it does not look at %s:\n%s", part, good.out)
 			}
@@ -194,6 +194,8 @@ func TestDoctor(t *testing.T) {
 			{"SOULCASTER_STORE=bolt:" + file + "/x.db", "store"},
 			{"GITHUB_APP_INTEGRATION_ID=1", "GitHub App"},
 			{"GITHUB_APP_PRIVATE_KEY=", "GITHUB_APP_PRIVATE_KEY"},
+			{"GITHUB_OAUTH_CLIENT_SECRET=another", "signing in"},
+			{"SOULCASTER_PUBLIC_URL=http://127.0.0.1:1", "public address"}, // where nobody listens
 		} {
 			r := run(t, w.dir, w.environ(tt.change), "", "doctor")
 			if r.status != 1 || !regexp.MustCompile(`(?m)^FAIL .*`+tt.fails).MatchString(r.out) {

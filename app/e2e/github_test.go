@@ -30,6 +30,7 @@ const (
 	appID         = 4711
 	botName       = "soulcaster[bot]"
 	webhookSecret = "webhook-secret-0123456789"
+	oauthSecret   = "oauth-secret-0123456789"
 )
 
 // The people. What they may do in every repository is in their names; the bot

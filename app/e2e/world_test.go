@@ -89,7 +89,7 @@ func newWorld(t testing.TB, s *store, yaml string) *world {
 		"GITHUB_APP_PRIVATE_KEY":     strings.ReplaceAll(appKey(), "\n", `\n`),
 		"GITHUB_APP_WEBHOOK_SECRET":  "next-" + webhookSecret + "," + webhookSecret,
 		"GITHUB_OAUTH_CLIENT_ID":     "Iv1.0123456789abcdef",
-		"GITHUB_OAUTH_CLIENT_SECRET": "oauth-secret-0123456789",
+		"GITHUB_OAUTH_CLIENT_SECRET": oauthSecret,
 		"GITHUB_V3_API_URL":          w.gate.url,
 		"GITHUB_WEB_URL":             w.gate.url,
 		"SOULCASTER_ADDR":            "127.0.0.1:0",

@@ -76,6 +76,13 @@ func (t PersonToken) GoString() string { return t.String() }
 // too old, was used, or was taken back.
 var ErrNotSignedIn = errors.New("github: not signed in")
 
+// ErrNoClient says that GitHub does not know the App by its client id and secret, and
+// ErrNoCallback that it would not send a browser back to where the app is.
+var (
+	ErrNoClient   = errors.New("github: no such client")
+	ErrNoCallback = errors.New("github: not a callback of the App")
+)
+
 // NewVerifier returns a secret for one sign-in, by which GitHub knows that who brings
 // the code is who asked for it (RFC 7636).
 func NewVerifier() string { return oauth2.GenerateVerifier() }
@@ -100,6 +107,28 @@ func (l *Login) Exchange(ctx context.Context, code, verifier string) (PersonToke
 		return PersonToken{}, errors.New("exchange a code: GitHub cannot be reached, or does not answer as it should")
 	}
 	return PersonToken{Value: got.AccessToken, Expires: got.Expiry}, nil
+}
+
+// Check asks GitHub whether somebody could sign in, by a code that is none: a client that
+// it knows is told so, any other that it is another. ErrNoClient, ErrNoCallback.
+// https://docs.github.com/en/apps/oauth-apps/maintaining-oauth-apps/troubleshooting-oauth-app-access-token-request-errors
+func (l *Login) Check(ctx context.Context) error {
+	const what = "ask GitHub whether people can sign in"
+	ctx = context.WithValue(ctx, oauth2.HTTPClient, l.client)
+	_, err := l.oauth.Exchange(ctx, "none", oauth2.VerifierOption(NewVerifier()))
+	var refused *oauth2.RetrieveError
+	if !errors.As(err, &refused) {
+		return errors.New(what + ": it cannot be reached, or does not answer as it should")
+	}
+	switch refused.ErrorCode {
+	case "bad_verification_code":
+		return nil
+	case "incorrect_client_credentials":
+		return fmt.Errorf("%s: %w", what, ErrNoClient)
+	case "redirect_uri_mismatch":
+		return fmt.Errorf("%s: %w", what, ErrNoCallback)
+	}
+	return fmt.Errorf("%s: it answers %d", what, refused.Response.StatusCode)
 }
 
 // Revoke makes a token void.

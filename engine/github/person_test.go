@@ -112,3 +112,38 @@ func TestExchange(t *testing.T) {
 		t.Errorf("%v %v", got, err)
 	}
 }
+
+// Whether people could sign in is asked without anybody who does.
+func TestLoginCheck(t *testing.T) {
+	answer, status := "", 200
+	l, _ := people(t, func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path != "/login/oauth/access_token" || r.PostFormValue("client_id") != "id" || r.PostFormValue("client_secret") != "secret-of-the-app" || r.PostFormValue("redirect_uri") != "https://soul.test/back" {
+			t.Errorf("asked %s with %v", r.URL, r.PostForm)
+		}
+		w.Header().Set("Content-Type", "application/json; charset=utf-8")
+		w.WriteHeader(status)
+		_, _ = w.Write([]byte(answer))
+	})
+	any := errors.New("any")
+	for _, tt := range []struct {
+		answer string
+		status int
+		want   error
+	}{
+		{`{"error": "bad_verification_code", "error_description": "The code passed is incorrect or expired."}`, 200, nil},
+		{`{"error": "incorrect_client_credentials"}`, 200, ErrNoClient},
+		{`{"error": "redirect_uri_mismatch"}`, 200, ErrNoCallback},
+		{`{"error": "application_suspended"}`, 200, any},
+		{`{"message": "Not Found"}`, 404, any},
+		{`secret-of-the-app`, 502, any},
+		{`{"access_token": "ghu_1", "token_type": "bearer"}`, 200, any}, // of a code that is none
+	} {
+		answer, status = tt.answer, tt.status
+		switch err := l.Check(t.Context()); {
+		case (err == nil) != (tt.want == nil), tt.want != any && !errors.Is(err, tt.want):
+			t.Errorf("%s: %v", tt.answer, err)
+		case err != nil && strings.Contains(err.Error(), "secret"):
+			t.Errorf("it tells the secret: %v", err)
+		}
+	}
+}

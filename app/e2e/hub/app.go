@@ -1,6 +1,7 @@
 package hub
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -9,6 +10,18 @@ import (
 
 // getApp is GET /app.
 func (c *call) getApp() (any, error) { return c.hub.app(), nil }
+
+// getHookConfig is GET /app/hook/config.
+func (c *call) getHookConfig() (any, error) {
+	config := object{"content_type": "json", "insecure_ssl": "0", "secret": "********"}
+	if at := c.hub.hookURL(); at != "" {
+		config["url"] = at
+	}
+	return config, nil
+}
+
+// hookURL is the webhook's, as whoever made the App said.
+func (h *Hub) hookURL() string { return cmp.Or(h.hook, h.o.WebhookURL()) }
 
 // app is the App as GitHub shows it, also beside what it wrote.
 func (h *Hub) app() object {

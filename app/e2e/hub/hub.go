@@ -66,6 +66,7 @@ type Hub struct {
 	browsing      *account            // who is signed in where the hub's pages are looked at
 	grants        map[string]grant    // by code
 	given         map[string]*account // tokens of people
+	hook          string              // the webhook's address, if a manifest named it
 	setup         string              // where the browser is sent once somebody has installed the App
 }
 

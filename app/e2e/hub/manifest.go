@@ -102,7 +102,7 @@ func (c *call) convert() (any, error) {
 	if !known {
 		return nil, notFound
 	}
-	c.hub.o.Permissions, c.hub.o.Events, c.hub.setup = m.Permissions, m.Events, m.Setup
+	c.hub.o.Permissions, c.hub.o.Events, c.hub.hook, c.hub.setup = m.Permissions, m.Events, m.Hook.URL, m.Setup
 	app := c.hub.app()
 	app["name"], app["pem"], app["webhook_secret"], app["owner"] = m.Name, string(c.hub.o.Key), c.hub.o.WebhookSecret, object{"login": m.owner}
 	app["client_id"], app["client_secret"] = ClientID, ClientSecret

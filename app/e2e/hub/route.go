@@ -47,6 +47,7 @@ func (h *Hub) table() []route {
 	add("GET", "/app/installations", "app", 200, (*call).getInstallations)
 	add("GET", "/app/installations/{id}", "app", 200, (*call).getInstallation)
 	add("POST", "/app/installations/{id}/access_tokens", "app", 201, (*call).postToken)
+	add("GET", "/app/hook/config", "app", 200, (*call).getHookConfig)
 	add("GET", "/app/hook/deliveries", "app", 200, (*call).getDeliveries)
 	add("POST", "/app/hook/deliveries/{id}/attempts", "app", 202, (*call).postAttempt)
 	add("DELETE", "/installation/token", "", 204, (*call).deleteToken)
