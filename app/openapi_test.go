@@ -591,7 +591,7 @@ func (s *street) furnish(ids map[string]string) {
 
 	r := &fixrun.Run{ID: fixrun.NewID(), Cluster: ids["{grown}"], Issue: 7, State: fixrun.TimedOut, Reason: fixrun.ReasonTime, By: "mona", Created: now, Changed: now, Ended: now,
 		Place: 2, Waits: "a place", Attempts: 1, Attempt: &fixrun.Attempt{N: 1, Round: 1, Intended: now}, Pull: &fixrun.Pull{Number: 8, URL: "https://github.example/acme/web/pull/8"},
-		Rounds: []fixrun.Round{{N: 1, By: "mona", Asked: now, Ended: now, Commit: "0123456789abcdef0123456789abcdef01234567"}}}
+		Rounds: []fixrun.Round{{N: 1, By: "mona", Asked: now, Ended: now, Commit: "0123456789abcdef0123456789abcdef01234567", Diff: &fixrun.Diff{Files: 1, Lines: fixrun.Lines{Added: 1}}}}}
 	_, of, err := fixrun.Of(t.Context(), space, r.Cluster)
 	if err != nil {
 		t.Fatal(err)
@@ -600,7 +600,7 @@ func (s *street) furnish(ids map[string]string) {
 	fixrun.Begin(&b, of, r, nil, fixrun.Words{By: "mona"})
 	fixrun.SetLive(&b, r.ID, fixrun.Live{At: now, Attempt: 1, Phase: brief.Working, Note: "reads", Steps: 3})
 	fixrun.SaveUsage(&b, storage.Entry{Key: "run-usage/" + r.ID}, fixrun.Usage{Requests: 3, Input: 1000, Output: 20, Micros: 17, Priced: true, Spent: "money"})
-	request, err := json.Marshal(publish.CommitRequest{Files: []publish.FileRequest{{Path: "a.go", Note: "it is new", After: "package a\n"}}})
+	request, err := json.Marshal(publish.CommitRequest{Files: []publish.FileRequest{{Path: "a.go", Note: "it is new", Lines: &fixrun.Lines{Added: 1}, After: "package a\n"}}})
 	if err != nil {
 		t.Fatal(err)
 	}

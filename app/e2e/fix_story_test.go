@@ -23,13 +23,14 @@ func TestFix(t *testing.T) {
 		if c := w.hub.Comments(shop, number)[0]; c.ID != order.ID || !slices.Equal(c.Reactions, []string{"eyes"}) {
 			t.Errorf("the command got %v", c.Reactions)
 		}
-		if shown := w.statuses(number)[0].Body; !strings.Contains(shown, "It says Helo when I open it.") || !strings.Contains(shown, "USD 0.01") {
-			t.Errorf("the status shows no evidence, or no cost:\n%s", shown)
+		if shown := w.statuses(number)[0].Body; !strings.Contains(shown, "It says Helo when I open it.") || !strings.Contains(shown, "USD 0.01") ||
+			!strings.Contains(shown, "Change: 1 file, +1 −1") {
+			t.Errorf("the status shows no evidence, no cost, or no change:\n%s", shown)
 		}
 		if !pull.Draft || pull.Base != "main" || !slices.Equal(pull.Files, []string{"greet.js"}) || !strings.HasPrefix(pull.Head, "soulcaster/issue-"+itoa(number)+"-") {
 			t.Errorf("the proposal is %+v", pull)
 		}
-		for _, want := range []string{"Fixes #" + itoa(number), maintainer, "A letter was missing in the greeting.", "**failed** (exit status 1)", "| passed |"} {
+		for _, want := range []string{"Fixes #" + itoa(number), maintainer, "A letter was missing in the greeting.", "**failed** (exit status 1)", "| passed |", "Changed: 1 file, +1 −1", "`greet.js`: +1 −1"} {
 			if !strings.Contains(pull.Body, want) {
 				t.Errorf("the proposal does not say %q:\n%s", want, pull.Body)
 			}

@@ -143,13 +143,14 @@ func (p publisher) Check(_ context.Context, c publish.Change) ([]run.Refusal, er
 	return p.w.refusals, nil
 }
 
-func (p publisher) Commit(_ context.Context, c publish.Change) (string, error) {
+func (p publisher) Commit(_ context.Context, c publish.Change) (string, run.Diff, error) {
+	diff := run.Diff{Files: len(c.Result.Files)}
 	if !c.Live {
-		return "", nil
+		return "", diff, nil
 	}
 	// Each call makes another commit, as a clock would.
 	sha := fmt.Sprintf("commit-%d-%d", c.Run.Round().N, len(p.w.GitHub.Writes()))
-	return sha, p.w.GitHub.Commit(c.At, sha, c.Run.Round().Base)
+	return sha, diff, p.w.GitHub.Commit(c.At, sha, c.Run.Round().Base)
 }
 
 func (p publisher) Move(ctx context.Context, c publish.Change, sha string) error {

@@ -66,7 +66,7 @@ type Problems interface {
 // Publisher checks and proposes changes; [*publish.Publisher] does.
 type Publisher interface {
 	Check(ctx context.Context, c publish.Change) ([]run.Refusal, error)
-	Commit(ctx context.Context, c publish.Change) (sha string, err error)
+	Commit(ctx context.Context, c publish.Change) (sha string, diff run.Diff, err error)
 	Move(ctx context.Context, c publish.Change, sha string) error
 	Propose(ctx context.Context, c publish.Change, sha string) (run.Pull, error)
 	Checks(ctx context.Context, c publish.Change, from, by string) (sha string, err error)

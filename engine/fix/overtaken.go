@@ -118,7 +118,7 @@ func (s *sitting) uncommit(ctx context.Context) error {
 	case at == round.Commit:
 		return nil
 	}
-	round.Commit, round.Changed = "", nil
+	round.Commit, round.Diff = "", nil
 	_, r.Head = r.Proposal()
 	return nil
 }

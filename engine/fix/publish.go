@@ -17,9 +17,8 @@ import (
 )
 
 const (
-	maxChanged = 100
-	maxSaid    = 4000 // runes
-	maxSlow    = 3    // tries of checking and committing that take too long
+	maxSaid = 4000 // runes
+	maxSlow = 3    // tries of checking and committing that take too long
 )
 
 // publish brings the result of a round to the pull request. Its commit is recorded
@@ -98,7 +97,7 @@ func (s *sitting) commit(ctx context.Context, c publish.Change) (time.Time, erro
 	case result.TooMuch != "":
 		return s.roundEnds(ctx, run.Failed, run.ReasonCollect, result.TooMuch)
 	}
-	sha, err := s.Publisher.Commit(checking, c)
+	sha, diff, err := s.Publisher.Commit(checking, c)
 	switch {
 	case err != nil && slow():
 		return s.tooSlow(ctx, err)
@@ -107,10 +106,7 @@ func (s *sitting) commit(ctx context.Context, c publish.Change) (time.Time, erro
 	case err != nil:
 		return s.refused(ctx, fmt.Errorf("commit change of run %s: %w", r.ID, err))
 	}
-	r.Let, r.Shown, round.Changed = nil, nil, nil
-	for _, f := range result.Files[:min(len(result.Files), maxChanged)] {
-		round.Changed = append(round.Changed, f.Path)
-	}
+	r.Let, r.Shown, round.Diff = nil, nil, &diff
 	if !s.live() {
 		return s.present(ctx, c) // there is no commit
 	}

@@ -35,6 +35,7 @@ type runLine struct {
 	Issue                  int
 	Created                time.Time
 	Took, Cost             string
+	Change                 *run.Diff
 	PullURL                string
 	Pull                   int
 }
@@ -58,12 +59,12 @@ type runView struct {
 	Tone        string
 	Took        string
 	Cost        string
+	Change      *run.Diff
 	Rounds      int           // the most that there may be
 	Status      template.HTML // the comment, as it stands on the issue or would
 	Pull        *issueView    // the pull request that was opened, or would be
 	Diff        []diffLine
-	Files       []publish.FileRequest
-	Changed     changed
+	Files       []publish.FileRequest // as many as there was room for
 	Log         string
 	LogCut      bool
 	Acts        []actView
@@ -72,12 +73,6 @@ type runView struct {
 
 // diffLine is a line of a difference; Kind is add, cut, head or empty.
 type diffLine struct{ Kind, Text string }
-
-// changed counts lines of a change.
-type changed struct {
-	Added int `json:"added"`
-	Cut   int `json:"cut"`
-}
 
 // RunPath is where the page of a run is.
 func RunPath(space, id string) string { return "/runs/" + strings.TrimPrefix(space, "p/") + "/" + id }
@@ -124,7 +119,7 @@ func (p *Pages) lookAtRun(ctx context.Context, at *place, runID string) (*runVie
 	}
 	policy := p.projects.Policy(known)
 	v := &runView{Run: r, Project: known.Repo.String(), ProblemHref: clusterPath(known, r.Cluster), State: tell.State(r.State), Tone: runTone(r.State),
-		Took: tell.Span(p.took(r)), Rounds: policy.Fix.Rounds + 1}
+		Took: tell.Span(p.took(r)), Rounds: policy.Fix.Rounds + 1, Change: r.Diff()}
 	t := tell.View{Run: r, Rounds: policy.Fix.Rounds, Minutes: policy.Fix.Minutes, Now: p.now().UTC()}
 	if t.Evidence, err = run.Evidence(ctx, space, r.ID); err != nil {
 		return nil, err
@@ -184,8 +179,7 @@ func (p *Pages) proposal(ctx context.Context, space storage.Space, v *runView) e
 			return err
 		}
 		if made != "" {
-			v.Files = c.Files
-			v.Diff, v.Changed = difference(c.Files)
+			v.Files, v.Diff = c.Files, difference(c.Files)
 			return nil
 		}
 	}
@@ -204,8 +198,8 @@ func (p *Pages) request(ctx context.Context, space storage.Space, key string, to
 	return rec.State, nil
 }
 
-// difference shows the files whose text the record has, and counts lines.
-func difference(files []publish.FileRequest) (lines []diffLine, all changed) {
+// difference shows the files whose text the record has.
+func difference(files []publish.FileRequest) (lines []diffLine) {
 	size := 0
 	for _, f := range files {
 		if f.Before == "" && f.After == "" {
@@ -218,10 +212,8 @@ func difference(files []publish.FileRequest) (lines []diffLine, all changed) {
 				kind = "head"
 			case strings.HasPrefix(line, "+"):
 				kind = "add"
-				all.Added++
 			case strings.HasPrefix(line, "-"):
 				kind = "cut"
-				all.Cut++
 			}
 			was := size
 			switch size += len(line); {
@@ -232,7 +224,7 @@ func difference(files []publish.FileRequest) (lines []diffLine, all changed) {
 			}
 		}
 	}
-	return lines, all
+	return lines
 }
 
 // allRuns serves the runs of a project.
@@ -258,7 +250,7 @@ func (p *Pages) runLines(ctx context.Context, space storage.Space, before string
 	}
 	for i, r := range list {
 		l := runLine{Href: RunPath(space.Name(), r.ID), State: tell.State(r.State), Tone: runTone(r.State), By: r.By, Issue: r.Issue, Created: r.Created,
-			Title: r.ID, Took: tell.Span(p.took(r)), Cost: tell.Price(costs[i])}
+			Title: r.ID, Took: tell.Span(p.took(r)), Cost: tell.Price(costs[i]), Change: r.Diff()}
 		if r.Pull != nil {
 			l.Pull, l.PullURL = r.Pull.Number, r.Pull.URL
 		}

@@ -27,7 +27,7 @@ func proposed(t *testing.T, w *enginetest.World, text string) *run.Run {
 	}
 	r := &run.Run{
 		ID: "r1abc", Cluster: "c1", Issue: 7, State: run.Proposed, Live: true, By: "mona", Created: w.Time, Changed: w.Time, Branch: "soulcaster/issue-7-r1abc",
-		Rounds: []run.Round{{N: 1, By: "mona", Asked: w.Time}}, Attempts: 1, Attempt: &run.Attempt{N: 1, Round: 1},
+		Rounds: []run.Round{{N: 1, By: "mona", Asked: w.Time, Diff: &run.Diff{Files: 2, Lines: run.Lines{Added: 8, Cut: 5}}}}, Attempts: 1, Attempt: &run.Attempt{N: 1, Round: 1},
 		Pull: &run.Pull{Number: 9, URL: "https://github.example/acme/web/pull/9"},
 	}
 	var b storage.Batch
@@ -41,7 +41,7 @@ func proposed(t *testing.T, w *enginetest.World, text string) *run.Run {
 	for key, request := range map[string]any{
 		publish.PullKey(r.ID): github.NewPull{Title: text, Body: text},
 		publish.CommitKey(r.ID, 1): publish.CommitRequest{Files: []publish.FileRequest{
-			{Path: "src/" + text, Note: "new", Before: "one\n", After: "one\n" + text + "\n"}}},
+			{Path: "src/" + text, Note: "new", Lines: &run.Lines{Added: 1}, Before: "one\n", After: "one\n" + text + "\n"}}},
 	} {
 		data, err := json.Marshal(request)
 		if err != nil {
@@ -65,12 +65,15 @@ func TestPageOfARun(t *testing.T) {
 	if !strings.Contains(home, `href="`+path+`"`) || !strings.Contains(home, "#7") {
 		t.Errorf("the list of runs does not lead to the run:\n%s", home)
 	}
+	if !strings.Contains(home, `<td><span class="add">+8</span> <span class="cut">−5</span></td>`) {
+		t.Error("the list of runs does not say how much it changed")
+	}
 	out := get(t.Context(), h, "GET", path)
 	page := out.Body.String()
 	if !strings.Contains(home, "https://github.example/acme/web/pull/9") {
 		t.Error("the list of runs does not lead to the pull request")
 	}
-	for _, want := range []string{"#7 · run r1abc", "acme/web", "proposed", "The pull request that would be opened", "<code>src/All of it.</code> (new)",
+	for _, want := range []string{"#7 · run r1abc", "acme/web", "proposed", "The pull request that would be opened", `2 files, <span class="add">+8</span> <span class="cut">−5</span>`, `<code>src/All of it.</code> (new) <span class="add">+1</span> <span class="cut">−0</span></li>`, "<li>… and more</li>",
 		`<span class="add">&#43;All of it.</span>`, "<pre class=\"diff\" tabindex=\"0\">All of it.</pre>", "The evidence that the agent gets"} {
 		if !strings.Contains(page, want) {
 			t.Errorf("the page lacks %q", want)
@@ -78,6 +81,12 @@ func TestPageOfARun(t *testing.T) {
 	}
 	if t.Failed() {
 		t.Log(page)
+	}
+	told := get(t.Context(), h, "GET", "/api/v1/projects/"+strings.TrimPrefix(pathOf(t, w, "acme/web"), "/projects/")+"/runs/"+r.ID).Body.String()
+	for _, want := range []string{`"change":{"files":2,"added":8,"cut":5}`, `"files":[{"path":"src/All of it.","note":"new","added":1,"cut":0}]`} {
+		if !strings.Contains(told, want) {
+			t.Errorf("the API does not tell %s: %s", want, told)
+		}
 	}
 	for _, other := range []string{
 		strings.Replace(path, "r1abc", "r1abd", 1), strings.Replace(path, "acme.web", "acme.api", 1),

@@ -31,6 +31,7 @@ type runTold struct {
 	Agent   *agentTold `json:"agent,omitempty"`
 	Cost    costTold   `json:"cost"`
 	Commit  string     `json:"commit,omitempty"` // that is proposed
+	Change  *run.Diff  `json:"change,omitempty"` // of the last round that made one
 	Pull    *pullTold  `json:"pull_request,omitempty"`
 }
 
@@ -60,25 +61,21 @@ type pullTold struct {
 // toldWhole is a run with what it has to show.
 type toldWhole struct {
 	runTold
-	Change *changeTold `json:"change,omitempty"`
-	Log    string      `json:"log"` // its end; what the agent printed, and that may be foreign
-	LogCut bool        `json:"log_cut"`
-}
-
-type changeTold struct {
-	changed
-	Files []fileTold `json:"files"`
+	Files  []fileTold `json:"files,omitempty"` // of the change, as many as there was room for
+	Log    string     `json:"log"`             // its end; what the agent printed, and that may be foreign
+	LogCut bool       `json:"log_cut"`
 }
 
 type fileTold struct {
-	Path string `json:"path"`
+	Path string `json:"path"` // foreign
 	Note string `json:"note,omitempty"`
+	*run.Lines
 }
 
 func toldOf(space string, r *run.Run, u run.Usage) runTold {
 	t := runTold{
 		ID: r.ID, Page: RunPath(space, r.ID), Cluster: r.Cluster, Issue: r.Issue, State: r.State, Reason: r.Reason, Live: r.Live, By: r.By,
-		Created: r.Created, Changed: r.Changed, Round: r.Round().N, Tasks: r.Attempts, Place: r.Place, Waits: r.Waits,
+		Created: r.Created, Changed: r.Changed, Round: r.Round().N, Change: r.Diff(), Tasks: r.Attempts, Place: r.Place, Waits: r.Waits,
 		Cost: costTold{Requests: u.Requests, Input: u.Input, Cached: u.Cached, Output: u.Output, Spent: u.Spent},
 	}
 	if u.Priced {
@@ -163,11 +160,8 @@ func (p *Pages) tellRun(w http.ResponseWriter, r *http.Request, at *place) {
 		p.fail(w, r, err)
 		return
 	}
-	if len(v.Files) > 0 {
-		whole.Change = &changeTold{changed: v.Changed, Files: []fileTold{}}
-		for _, f := range v.Files {
-			whole.Change.Files = append(whole.Change.Files, fileTold{f.Path, f.Note})
-		}
+	for _, f := range v.Files {
+		whole.Files = append(whole.Files, fileTold{f.Path, f.Note, f.Lines})
 	}
 	handlers.JSON(w, http.StatusOK, whole)
 }

@@ -131,7 +131,7 @@ func TestGatesOfTheWhole(t *testing.T) {
 	if got := rules(t, d, c); !slices.Equal(got, []string{"base"}) {
 		t.Errorf("another base: %v", got)
 	}
-	if _, err := d.Commit(t.Context(), c); err == nil {
+	if _, _, err := d.Commit(t.Context(), c); err == nil {
 		t.Error("a change of another base was committed")
 	}
 	// What is remembered is bounded, and holds nothing of strangers but a path.

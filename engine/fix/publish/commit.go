@@ -9,6 +9,7 @@ import (
 	"slices"
 
 	"github.com/soulcaster/soulcaster/engine/action"
+	"github.com/soulcaster/soulcaster/engine/fix/run"
 	"github.com/soulcaster/soulcaster/engine/fix/tell"
 	"github.com/soulcaster/soulcaster/engine/github"
 )
@@ -19,7 +20,8 @@ type CommitRequest struct {
 	Parent  string        `json:"parent"`
 	Tree    string        `json:"tree"` // of the parent; the commit's own if there are no files
 	Message string        `json:"message"`
-	Files   []FileRequest `json:"files,omitempty"`
+	Files   []FileRequest `json:"files,omitempty"` // as many as there is room for
+	Diff    *run.Diff     `json:"diff,omitempty"`  // all of them
 }
 
 // FileRequest is one file of a commit.
@@ -29,6 +31,8 @@ type FileRequest struct {
 	Blob  string `json:"blob,omitempty"` // git's name of its content
 	Bytes int    `json:"bytes"`
 	Note  string `json:"note,omitempty"` // what becomes of it, in words
+	// Lines are nil where they are not counted: what was there is long, or no text.
+	Lines *run.Lines `json:"lines,omitempty"`
 	// Before and After are what it held and holds, in preview alone, where there is
 	// nothing else to look at, and only as far as the log has room.
 	Before string `json:"before,omitempty"`
@@ -39,34 +43,34 @@ type FileRequest struct {
 func CommitKey(run string, round int) string { return fmt.Sprintf("commit.create/%s/%d", run, round) }
 
 // Commit makes the commit of a checked change on top of the round's base, and returns
-// its name; nobody sees it until Move. It is ErrEmpty if nothing would be different.
+// its name and what it changes; nobody sees it until Move. It is ErrEmpty if nothing would be different.
 // Called again with the same change it returns the commit that it made. In preview
 // the name is empty.
-func (p *Publisher) Commit(ctx context.Context, c Change) (sha string, err error) {
+func (p *Publisher) Commit(ctx context.Context, c Change) (sha string, diff run.Diff, err error) {
 	if c.Result.Base != c.Run.Round().Base {
-		return "", fmt.Errorf("commit change of run %s: it is of another commit", c.Run.ID)
+		return "", diff, fmt.Errorf("commit change of run %s: it is of another commit", c.Run.ID)
 	}
 	b, err := openBase(ctx, p.host, c.At, c.Run.Round().Base)
 	if err != nil {
-		return "", fmt.Errorf("commit change of run %s: %w", c.Run.ID, err)
+		return "", diff, fmt.Errorf("commit change of run %s: %w", c.Run.ID, err)
 	}
 	d, err := differences(ctx, b, c.Result.Files)
 	if err != nil {
-		return "", fmt.Errorf("commit change of run %s: %w", c.Run.ID, err)
+		return "", diff, fmt.Errorf("commit change of run %s: %w", c.Run.ID, err)
 	}
 	if len(d.files) == 0 {
-		return "", ErrEmpty
+		return "", diff, ErrEmpty
 	}
+	diff = d.sum()
 	request := CommitRequest{
 		Branch: c.Run.Branch, Parent: c.Run.Round().Base, Tree: b.tree,
-		Message: tell.CommitMessage(p.proposal(ctx, c, d.told)), Files: d.requests,
+		Message: tell.CommitMessage(p.proposal(ctx, c)), Files: d.requests, Diff: &diff,
 	}
 	if !c.Live {
-		if err := d.preview(ctx, b, request.Files); err != nil {
-			return "", fmt.Errorf("show change of run %s: %w", c.Run.ID, err)
-		}
+		d.preview()
 	}
-	return p.commit(ctx, c, CommitKey(c.Run.ID, c.Run.Round().N), "commit.create", "the agent's change", request, d.files)
+	sha, err = p.commit(ctx, c, CommitKey(c.Run.ID, c.Run.Round().N), "commit.create", "the agent's change", request, d.files)
+	return sha, diff, err
 }
 
 // ChecksKey is the key of the action that makes a commit on top of another one, for

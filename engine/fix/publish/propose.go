@@ -42,11 +42,10 @@ type opened struct {
 // ours, ErrEmpty if GitHub finds nothing in it. In preview the pull request that is
 // returned has no number.
 func (p *Publisher) Propose(ctx context.Context, c Change, sha string) (run.Pull, error) {
-	told, err := p.told(ctx, c)
+	proposal, err := p.described(ctx, c)
 	if err != nil {
 		return run.Pull{}, err
 	}
-	proposal := p.proposal(ctx, c, told)
 	body := tell.PullBody(proposal) + "\n" + p.marker(c)
 
 	if !c.Live && c.Run.Pull != nil {
@@ -84,6 +83,25 @@ func (p *Publisher) Propose(ctx context.Context, c Change, sha string) (run.Pull
 		return runPull(o), nil
 	}
 	return p.update(ctx, c, sha, o, body)
+}
+
+// described is the change as people are told of it, with the files that its commit was
+// made of.
+func (p *Publisher) described(ctx context.Context, c Change) (tell.Proposal, error) {
+	told := p.proposal(ctx, c)
+	rec, known, err := p.log.Get(ctx, c.Space, CommitKey(c.Run.ID, c.Run.Round().N))
+	if err != nil || !known {
+		return told, err
+	}
+	var made CommitRequest
+	if err := json.Unmarshal(rec.Request, &made); err != nil {
+		return told, fmt.Errorf("read commit of run %s: %w", c.Run.ID, err)
+	}
+	told.Diff = made.Diff
+	for _, f := range made.Files {
+		told.Files = append(told.Files, tell.File{Path: f.Path, Note: f.Note, Lines: f.Lines})
+	}
+	return told, nil
 }
 
 func runPull(o opened) run.Pull { return run.Pull{Number: o.Number, URL: o.URL} }

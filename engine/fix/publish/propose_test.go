@@ -52,7 +52,7 @@ func TestProposes(t *testing.T) {
 	if pull != (run.Pull{Number: 12, URL: got.URL}) || !got.Draft || got.Base != "main" || got.Head != c.Run.Branch {
 		t.Errorf("pull request %+v, as %+v", got, pull)
 	}
-	for _, want := range []string{"Fixes #7\n", "A typo.", "`cart.js`\n", "`lib/keep.js`: executable now", "`lib/old.js`: deleted", "<!-- soulcaster:pull run=k3v9x2m4q7p1z8ab mac="} {
+	for _, want := range []string{"Fixes #7\n", "A typo.", "<summary>Changed: 5 files, +3 −2</summary>", "`cart.js`: +1 −1\n", "`lib/keep.js`: executable now\n", "`lib/old.js`: deleted, +0 −1\n", "`lib/new/deep.js`: new, +1 −0\n", "<!-- soulcaster:pull run=k3v9x2m4q7p1z8ab mac="} {
 		if !strings.Contains(got.Body, want) {
 			t.Errorf("the description has no %q:\n%s", want, got.Body)
 		}
@@ -82,7 +82,7 @@ func TestEmpty(t *testing.T) {
 		"identical": {"cart.js": "let a = 1\n", "100755 run.sh": "#!/bin/sh\n", "120000 link": "lib/keep.js"},
 		"not there": {"- gone.js": "", "- lib/none/x": ""},
 	} {
-		if sha, err := d.Commit(t.Context(), d.change(files)); !errors.Is(err, publish.ErrEmpty) || sha != "" {
+		if sha, _, err := d.Commit(t.Context(), d.change(files)); !errors.Is(err, publish.ErrEmpty) || sha != "" {
 			t.Errorf("%s: %q, %v", name, sha, err)
 		}
 	}
@@ -104,7 +104,7 @@ func TestEmptyToTheHost(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if sha, err := p.Commit(t.Context(), d.change(map[string]string{"cart.js": "let a = 2\n"})); !errors.Is(err, publish.ErrEmpty) || sha != "" || len(d.host.writes) > 0 {
+	if sha, _, err := p.Commit(t.Context(), d.change(map[string]string{"cart.js": "let a = 2\n"})); !errors.Is(err, publish.ErrEmpty) || sha != "" || len(d.host.writes) > 0 {
 		t.Errorf("%q, %v, %v", sha, err, d.host.writes)
 	}
 }
@@ -151,7 +151,7 @@ func TestMovedBranch(t *testing.T) {
 	first := d.change(map[string]string{"cart.js": "let a = 2\n"})
 	sha, pull := d.propose(t, first)
 	second := d.next(first, sha, pull, map[string]string{"cart.js": "let a = 3\n"})
-	mine, err := d.Commit(t.Context(), second)
+	mine, _, err := d.Commit(t.Context(), second)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -190,7 +190,7 @@ func TestTakenBranch(t *testing.T) {
 	d := newDesk(t, shop)
 	c := d.change(map[string]string{"cart.js": "let a = 2\n"})
 	d.host.pulls = []github.Pull{{Number: 3, State: "open", Head: c.Run.Branch, HeadRepo: 9, Body: "somebody's"}}
-	sha, err := d.Commit(t.Context(), c)
+	sha, _, err := d.Commit(t.Context(), c)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -324,7 +324,7 @@ func TestCrashes(t *testing.T) {
 			var pull run.Pull
 			step := func() (err error) {
 				if recorded == "" {
-					if recorded, err = d.Commit(t.Context(), c); err != nil {
+					if recorded, _, err = d.Commit(t.Context(), c); err != nil {
 						return err
 					}
 				}
@@ -358,11 +358,14 @@ func TestRequestFitsTheLog(t *testing.T) {
 	d := newDesk(t, shop)
 	files := make(map[string]string)
 	for i := range 100 {
-		files[fmt.Sprintf("%s/%03d", strings.Repeat("<", 250)+"/"+strings.Repeat("&", 240), i)] = "x\n"
+		files[fmt.Sprintf("%s%03d", strings.Repeat(strings.Repeat("<&", 125)+"/", 6), i)] = "x\n"
 	}
 	c := d.change(files)
 	c.Result.Ending = brief.Deadline
 	if _, pull := d.propose(t, c); pull.Number != 12 {
 		t.Errorf("%+v", pull)
+	}
+	if body := d.host.pulls[0].Body; !strings.Contains(body, "Changed: 100 files, +100 −0") || !strings.Contains(body, "- and more\n") {
+		t.Errorf("the description does not count what it has no room for:\n%s", body)
 	}
 }

@@ -89,7 +89,7 @@ func file(path, content string) brief.File {
 // propose does what a run does, from the commit to the pull request.
 func (d *desk) propose(t *testing.T, c publish.Change) (string, run.Pull) {
 	t.Helper()
-	sha, err := d.Commit(t.Context(), c)
+	sha, _, err := d.Commit(t.Context(), c)
 	if err != nil {
 		t.Fatal(err)
 	}

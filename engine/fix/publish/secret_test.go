@@ -88,7 +88,7 @@ func TestCommandsOfTheContainerAreNotRepeated(t *testing.T) {
 	}}}
 	for test, want := range map[string]string{"": "names no command", "make test": "| after the change | passed |", "make check": "were not run"} {
 		c.Fix.Test = test
-		body := tell.PullBody(p.proposal(t.Context(), c, nil))
+		body := tell.PullBody(p.proposal(t.Context(), c))
 		if strings.Contains(body, "ghp_") || !strings.Contains(body, want) {
 			t.Errorf("with %q: %s", test, body)
 		}

@@ -151,11 +151,23 @@ type Round struct {
 	Ending  brief.Ending `json:"ending,omitempty"`
 	Reason  Reason       `json:"reason,omitempty"` // why it came to nothing
 	Refused []Refusal    `json:"refused,omitempty"`
-	Commit  string       `json:"commit,omitempty"`  // what came of it
-	Changed []string     `json:"changed,omitempty"` // paths, at most 100
-	Said    string       `json:"said,omitempty"`    // why the agent changed nothing, in its words: foreign, at most 4,000 runes
-	Tasks   int          `json:"tasks,omitempty"`   // that were started for it
-	Tight   time.Time    `json:"tight,omitzero"`    // since when there is no room for its task
+	Commit  string       `json:"commit,omitempty"` // what came of it
+	Diff    *Diff        `json:"diff,omitempty"`   // what it changed, if that was to be proposed
+	Said    string       `json:"said,omitempty"`   // why the agent changed nothing, in its words: foreign, at most 4,000 runes
+	Tasks   int          `json:"tasks,omitempty"`  // that were started for it
+	Tight   time.Time    `json:"tight,omitzero"`   // since when there is no room for its task
+}
+
+// Diff sums up a change.
+type Diff struct {
+	Files int `json:"files"`
+	Lines
+}
+
+// Lines of text that were added and cut.
+type Lines struct {
+	Added int `json:"added"`
+	Cut   int `json:"cut"`
 }
 
 // Refusal is one thing that the publisher refused in a change.
@@ -239,6 +251,16 @@ func (r *Run) Proposal() (at time.Time, commit string) {
 		}
 	}
 	return at, commit
+}
+
+// Diff returns what the last round that came to a change changed, nil if none did.
+func (r *Run) Diff() (d *Diff) {
+	for _, round := range r.Rounds {
+		if round.Diff != nil {
+			d = round.Diff
+		}
+	}
+	return d
 }
 
 // Round returns the present round.

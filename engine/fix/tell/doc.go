@@ -97,6 +97,23 @@ func count(n int64, thing string) string {
 	return number(n) + " " + thing + "s"
 }
 
+// Diff is a change in a few words.
+func Diff(d run.Diff) string {
+	text := count(int64(d.Files), "file")
+	if lines := changedLines(&d.Lines); lines != "" {
+		text += ", " + lines
+	}
+	return text
+}
+
+// changedLines is how many lines changed, "" if none or if that is not known.
+func changedLines(l *run.Lines) string {
+	if l == nil || *l == (run.Lines{}) {
+		return ""
+	}
+	return fmt.Sprintf("+%s −%s", number(int64(l.Added)), number(int64(l.Cut)))
+}
+
 // page links to the run's page, if the app has pages that can be reached.
 func page(url string) string {
 	if !plainURL(url) {

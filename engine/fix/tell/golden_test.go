@@ -102,6 +102,7 @@ func TestPull(t *testing.T) {
 			p.Run.Pull = &run.Pull{Number: 12, Checks: "hubot"}
 			p.Ending, p.Tests, p.Said, p.Asked = brief.Deadline, nil, "", ""
 			p.Test = "npm test"
+			p.Files, p.Diff = p.Files[:2], nil // as it was recorded before lines were counted
 		}),
 		"untested":    proposal(func(p *tell.Proposal) { p.Tests = nil }),
 		"half-tested": proposal(func(p *tell.Proposal) { p.Test, p.Tests = p.Tests[0].Command, p.Tests[:1] }),

@@ -18,7 +18,8 @@ type Proposal struct {
 	Ending brief.Ending
 	Test   string // the repository's command for its tests, "" if it has none: foreign
 	Tests  []brief.Test
-	Files  []File
+	Files  []File    // as many as there was room for
+	Diff   *run.Diff // all of them; nil if that is not known
 	Usage  run.Usage
 	Asked  string    // login of who asked for the round; "" if checks did
 	Words  run.Words // what they said
@@ -28,8 +29,9 @@ type Proposal struct {
 
 // File is a path of the change.
 type File struct {
-	Path string // foreign
-	Note string // ours: "new", "deleted", "executable now"; "" if its content changed
+	Path  string     // foreign
+	Note  string     // ours: "new", "deleted", "executable now"; "" if its content changed
+	Lines *run.Lines // nil if they are not counted
 }
 
 // The headings that the agent is asked to use for its last words. It may do
@@ -84,7 +86,7 @@ func PullBody(p Proposal) string {
 	for _, f := range p.facts() {
 		b.WriteString("- " + f + "\n")
 	}
-	b.WriteString(changed(p.Files, MaxText-pullRoom-b.Len()))
+	b.WriteString(changed(p, MaxText-pullRoom-b.Len()))
 	return still(b.String())
 }
 
@@ -254,23 +256,43 @@ func (p Proposal) facts() []string {
 }
 
 // changed lists the files, folded if they are many.
-func changed(files []File, room int) string {
+func changed(p Proposal, room int) string {
+	sum := run.Diff{Files: len(p.Files)}
+	if p.Diff != nil {
+		sum = *p.Diff
+	}
 	var b strings.Builder
-	fmt.Fprintf(&b, "\n<details><summary>%s changed</summary>\n\n", count(int64(len(files)), "file"))
+	fmt.Fprintf(&b, "\n<details><summary>Changed: %s</summary>\n\n", Diff(sum))
 	const end, rest = "\n</details>\n", "- and more\n"
 	room -= b.Len() + len(end) + len(rest)
-	for i, f := range files {
+	listed := 0
+	for i, f := range p.Files {
 		line := "- " + code(f.Path, 250)
-		if f.Note != "" {
-			line += ": " + f.Note
+		if about := f.about(); about != "" {
+			line += ": " + about
 		}
 		line += "\n"
 		if room -= len(line); room < 0 || i == maxFiles {
-			b.WriteString(rest)
 			break
 		}
 		b.WriteString(line)
+		listed++
+	}
+	if listed < sum.Files {
+		b.WriteString(rest)
 	}
 	b.WriteString(end)
 	return b.String()
+}
+
+// about says what became of a file.
+func (f File) about() string {
+	switch lines := changedLines(f.Lines); {
+	case f.Note == "":
+		return lines
+	case lines == "":
+		return f.Note
+	default:
+		return f.Note + ", " + lines
+	}
 }

@@ -188,6 +188,9 @@ func facts(v View) []string {
 		list = append(list, text)
 	}
 	list = append(list, "Cost: "+Cost(v.Usage))
+	if d := r.Diff(); d != nil {
+		list = append(list, "Change: "+Diff(*d))
+	}
 	if r.Pull != nil && r.Pull.Number > 0 {
 		list = append(list, "Pull request: "+pull(r))
 	}

@@ -39,6 +39,7 @@ func view(state run.State, change ...func(v *tell.View)) tell.View {
 func withPull(v *tell.View) {
 	v.Run.Pull = &run.Pull{Number: 12, URL: "https://github.com/acme/web/pull/12"}
 	v.Run.Rounds[0].Ended = v.Now
+	v.Run.Rounds[0].Diff = &run.Diff{Files: 1, Lines: run.Lines{Added: 3, Cut: 1}}
 }
 
 func because(r run.Reason) func(v *tell.View) {
@@ -58,7 +59,8 @@ func proposal(change ...func(p *tell.Proposal)) tell.Proposal {
 			{When: "before", Command: "npm test | tee log", Exit: 1, Seconds: 12},
 			{When: "after", Command: "npm test | tee log", Exit: 0, Seconds: 13},
 		},
-		Files: []tell.File{{Path: "src/cart.js"}, {Path: "test/cart.test.js", Note: "new"}},
+		Files: []tell.File{{Path: "src/cart.js", Lines: &run.Lines{Added: 3, Cut: 1}}, {Path: "test/cart.test.js", Note: "new", Lines: &run.Lines{Added: 1200}}, {Path: "run.sh", Note: "executable now", Lines: &run.Lines{}}, {Path: "old.bin", Note: "deleted"}},
+		Diff:  &run.Diff{Files: 4, Lines: run.Lines{Added: 1203, Cut: 1}},
 		Usage: run.Usage{Requests: 34, Input: 120_345, Output: 3_210, Micros: 1_234_567, Priced: true},
 		Asked: "octocat", Held: true, Rounds: 3,
 	}
