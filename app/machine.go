@@ -245,9 +245,11 @@ func assemble(ctx context.Context, cfg *config.Config, db storage.DB, bell stora
 		}, cfg), asked, now).Register(mux)
 	}
 	var people *web.SignIn
+	var check func(context.Context) []web.Finding
 	var permission func(context.Context, github.At, github.Person) (github.Permission, error)
 	if host != nil {
 		people, permission = signIn(cfg, app, keys, now), host.Permission
+		check = func(ctx context.Context) []web.Finding { return told(checkAll(ctx, cfg, nil, !exclusive)) }
 		queue.Handle(upkeep.SessionsWork, upkeep.Sessions(people.Sessions, now))
 		hook, err := handlegithub.New(handlegithub.Config{
 			Secrets: reveal(cfg.GitHub.WebhookSecrets), Wake: queue.Wake, Now: now, Access: people.Access.Forget, SignOut: people.Sessions.EndOf,
@@ -268,7 +270,7 @@ func assemble(ctx context.Context, cfg *config.Config, db storage.DB, bell stora
 	tenants.Handle("command", worker.Handle)
 	pages, err := web.New(web.Config{
 		Sources: sources, Imports: imports, Quotas: meter.Of, Eraser: eraser,
-		Preview: m.preview, Demo: m.sample != nil, PublicURL: cmp.Or(cfg.PublicURL, m.address), AdminToken: cfg.AdminToken.Reveal(), SignIn: people, Permission: permission, Wake: queue.Wake, Commands: worker, Drafts: keeper,
+		Preview: m.preview, Demo: m.sample != nil, PublicURL: cmp.Or(cfg.PublicURL, m.address), AdminToken: cfg.AdminToken.Reveal(), SignIn: people, Permission: permission, Wake: queue.Wake, Commands: worker, Drafts: keeper, Check: check,
 	}, projects, actions, now)
 	if err != nil {
 		return nil, err

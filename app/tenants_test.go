@@ -59,6 +59,9 @@ var routesOf = map[string]of{
 	"GET /login/callback":                        nobodys,
 	"GET /installed":                             nobodys, // the same
 	"POST /logout":                               nobodys,
+	"GET /checks":                                nobodys,
+	"POST /checks":                               nobodys,
+	"GET /api/v1/checks":                         nobodys,
 	"GET /healthz":                               nobodys,
 	"GET /readyz":                                nobodys,
 	"GET /health":                                nobodys,
@@ -95,6 +98,8 @@ var bodies = map[string]string{
 	"POST /projects/{installation}/{project}/clusters/{cluster}/commands":        "command=mute",
 	"POST /api/v1/projects/{installation}/{project}/clusters/{cluster}/commands": `{"command": "unmute"}`,
 }
+
+const operatorToken = "operator-token-0123456789"
 
 // street is an app with two tenants: acme is installation 101, other is 202, and each has a
 // project with what can be in one.
@@ -141,7 +146,7 @@ func newStreet(t *testing.T) *street {
 	cfg, err := config.Load([]string{
 		"GITHUB_APP_INTEGRATION_ID=4711", "GITHUB_APP_PRIVATE_KEY=" + strings.ReplaceAll(string(pemText), "\n", `\n`),
 		"GITHUB_APP_WEBHOOK_SECRET=" + benchSecret, "GITHUB_OAUTH_CLIENT_ID=" + hub.ClientID, "GITHUB_OAUTH_CLIENT_SECRET=" + hub.ClientSecret,
-		"GITHUB_V3_API_URL=" + s.hub.URL, "GITHUB_WEB_URL=" + s.hub.URL, "SOULCASTER_CONFIG=" + file, "SOULCASTER_PUBLIC_URL=" + s.address,
+		"GITHUB_V3_API_URL=" + s.hub.URL, "GITHUB_WEB_URL=" + s.hub.URL, "SOULCASTER_CONFIG=" + file, "SOULCASTER_PUBLIC_URL=" + s.address, "SOULCASTER_ADMIN_TOKEN=" + operatorToken,
 		"SOULCASTER_STORE=bolt:" + filepath.Join(t.TempDir(), "soulcaster.db"),
 		"SOULCASTER_SECRET_KEY=" + base64.StdEncoding.EncodeToString([]byte("0123456789abcdef0123456789abcdef")),
 	})

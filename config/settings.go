@@ -80,7 +80,7 @@ var settings = [...]Setting{
 		Doc: "The address at which GitHub, Sentry, people and the agent's container reach the app. Needed for links in what it writes when it stands behind a proxy, and on ECS.",
 		set: func(c *Config, v string) error { return setURL(c, publicSetting, &c.PublicURL, v) }},
 	{Group: "The server", Name: tokenSetting, Secret: true,
-		Doc: "Who sends it as `Authorization: Bearer …` sees the pages of a live app. Make one with `openssl rand -hex 32`.",
+		Doc: "Who sends it as `Authorization: Bearer …` sees the pages of a live app; its page `/checks` asks for it. Make one with `openssl rand -hex 32`.",
 		set: func(c *Config, v string) error {
 			if strings.ContainsAny(v, " \t\r\n") {
 				return wrong("holds white space, which a header cannot carry", "make one with: openssl rand -hex 32")

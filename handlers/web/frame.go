@@ -113,5 +113,5 @@ func (p *Pages) inside(r *http.Request, at *place, here string, below ...link) f
 
 // parse reads the templates of a page within the layout.
 func (p *Pages) parse(name string) (*template.Template, error) {
-	return template.New(name).Funcs(p.functions()).ParseFS(assets, "assets/layout.html", "assets/parts.html", "assets/commands.html", "assets/"+name)
+	return template.New(name).Funcs(p.functions()).ParseFS(assets, "assets/layout.html", "assets/parts.html", "assets/commands.html", "assets/findings.html", "assets/"+name)
 }

@@ -31,14 +31,6 @@ type SetupConfig struct {
 	Now   func() time.Time // nil: time.Now
 }
 
-// Finding is what one check came to.
-type Finding struct {
-	What string
-	Bad  string // what is wrong; "" if it is in order
-	Note string // what was found, if it is in order
-	Todo string // what to do about it
-}
-
 // Setup is what an app without GitHub credentials serves: the registration of an App,
 // for the one browser that brings the token from its log, and 503 for everything else.
 // Once there is an App, it goes on to tell that browser how things are.
@@ -80,7 +72,7 @@ func NewSetup(cfg SetupConfig) *Setup {
 		cfg.Now = time.Now
 	}
 	s := &Setup{cfg: cfg, mux: handlers.NewRouter(), token: rand.Text(), session: rand.Text(), done: make(chan struct{}), begun: make(map[string]attempt),
-		pages: template.Must(template.ParseFS(assets, "assets/setup.html"))}
+		pages: template.Must(template.ParseFS(assets, "assets/setup.html", "assets/findings.html"))}
 	s.mux.Handle(http.MethodGet, "/setup", http.HandlerFunc(s.open))
 	s.mux.Handle(http.MethodPost, "/setup/manifest", s.guarded(s.send))
 	s.mux.Handle(http.MethodGet, setupReturn, s.guarded(s.registered))
@@ -304,10 +296,6 @@ func (s *Setup) told(w http.ResponseWriter, r *http.Request, app registration.Ap
 		Install string
 	}{app, s.cfg.GitHubURL + "/apps/" + url.PathEscape(app.Slug) + "/installations/new"})
 }
-
-// checkWithin bounds all checks together; the server's own patience with an answer is a
-// minute.
-const checkWithin = 50 * time.Second
 
 // checks serves how things are.
 func (s *Setup) checks(w http.ResponseWriter, r *http.Request) {

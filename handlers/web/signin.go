@@ -92,7 +92,10 @@ func local(to string) string {
 func (p *Pages) login(w http.ResponseWriter, r *http.Request) {
 	protect(w.Header())
 	w.Header().Set("Content-Security-Policy", csp("form-action 'self' "+origin(p.cfg.SignIn.WebURL)))
-	p.write(w, r, http.StatusOK, p.loginPage, struct{ To string }{local(r.URL.Query().Get("to"))})
+	p.write(w, r, http.StatusOK, p.loginPage, struct {
+		To     string
+		Checks bool // there is a page of them
+	}{local(r.URL.Query().Get("to")), p.cfg.Check != nil})
 }
 
 // leave sends the browser to GitHub.

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"html/template"
 	"net/http"
+	"sync/atomic"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -44,6 +45,8 @@ type Config struct {
 	Imports    *backfill.Backfill                                                 // nil: nothing can be imported
 	Quotas     func(ctx context.Context, installation int64) ([]quota.Use, error) // nil: nobody is told of them
 	Eraser     *erasure.Eraser                                                    // nil: nothing can be erased, or downloaded, from the pages
+	// Check looks at everything that the app needs; nil: there is no page of it.
+	Check func(ctx context.Context) []Finding
 }
 
 // Pages serves the pages.
@@ -68,16 +71,18 @@ type Pages struct {
 	runPage, loginPage, noticePage, installedPage         *template.Template
 	settingsPage, auditPage, workPage, keysPage, runsPage *template.Template
 	importsPage, importPage                               *template.Template
-	dataPage                                              *template.Template
+	dataPage, checksPage                                  *template.Template
 
 	uploading chan struct{} // a word for each file that is understood
+	checking  chan struct{} // a word for who has everything checked
+	failed    atomic.Int64  // checks, when somebody looked last
 }
 
 // New returns the pages.
 func New(cfg Config, projects *project.Registry, actions *action.Log, now func() time.Time) (*Pages, error) {
 	p := &Pages{cfg: cfg, projects: projects, actions: actions, now: now, wake: cfg.Wake,
 		guesses: handlers.NewGuesses(now), tokens: newMemory[github.Person](now), markdown: newMarkdown(), streams: newStreams(), wait: answerWithin,
-		catalogues: issue.NewCatalogues(), drafting: make(chan struct{}, maxDrafts), uploading: make(chan struct{}, maxUploads), exporting: make(chan struct{}, maxExports)}
+		catalogues: issue.NewCatalogues(), drafting: make(chan struct{}, maxDrafts), uploading: make(chan struct{}, maxUploads), exporting: make(chan struct{}, maxExports), checking: make(chan struct{}, 1)}
 	if p.wake == nil {
 		p.wake = func(...string) {}
 	}
@@ -87,7 +92,7 @@ func New(cfg Config, projects *project.Registry, actions *action.Log, now func()
 		"run.html": &p.runPage, "login.html": &p.loginPage, "notice.html": &p.noticePage, "installed.html": &p.installedPage,
 		"settings.html": &p.settingsPage, "audit.html": &p.auditPage, "work.html": &p.workPage, "keys.html": &p.keysPage, "runs.html": &p.runsPage,
 		"imports.html": &p.importsPage, "import.html": &p.importPage,
-		"data.html": &p.dataPage,
+		"data.html": &p.dataPage, "checks.html": &p.checksPage,
 	} {
 		var err error
 		if *to, err = p.parse(name); err != nil {
@@ -177,6 +182,9 @@ func (p *Pages) Register(r *handlers.Router) {
 	}
 	in.page("/assets/idiomorph.js", asset("vendor/idiomorph.js"))
 	in.page(api+"/openapi.yaml", description())
+	if p.cfg.Check != nil {
+		p.registerChecks(in)
+	}
 	if p.cfg.SignIn != nil {
 		in.page("/login", http.HandlerFunc(p.login))
 		in.form("/login/github", http.HandlerFunc(p.leave))
