@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/url"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 
 	"github.com/soulcaster/soulcaster/engine/intake"
@@ -15,9 +17,12 @@ import (
 	"github.com/soulcaster/soulcaster/handlers"
 )
 
+// How much a page of the overview shows, and looks at for that.
 const (
-	maxProjects = 100 // on a page of the overview
-	atOnce      = 8   // projects that are looked at
+	maxProjects = 100
+	maxHomes    = 100 // installations
+	maxLooks    = 500 // projects, of which not all may be theirs to see
+	atOnce      = 8
 )
 
 // overviewView is what the overview shows.
@@ -39,20 +44,18 @@ type overviewProject struct {
 // of it, and what needs a person.
 func (p *Pages) overview(w http.ResponseWriter, r *http.Request, who *viewer) {
 	v := &overviewView{frame: p.frame(r, who)}
-	page := pageOf(r)
-	homes, places, more, err := p.places(r.Context(), who, page)
+	from, _ := parseSpot(r.URL.Query().Get("from")) // else the beginning
+	homes, places, next, err := p.places(r.Context(), who, from)
 	if err != nil {
 		p.broken(w, r, err)
 		return
 	}
-	if more {
-		v.Next = "/?page=" + strconv.Itoa(page+1)
+	if next != nil {
+		v.Next = "/?" + url.Values{"from": {next.String()}}.Encode()
 	}
-	if page == 1 {
-		if err := p.wholes(r, homes, v); err != nil {
-			p.broken(w, r, err)
-			return
-		}
+	if err := p.wholes(r, homes, v); err != nil {
+		p.broken(w, r, err)
+		return
 	}
 	all, err := p.summaries(r.Context(), places)
 	if err != nil {
@@ -71,71 +74,96 @@ func (p *Pages) overview(w http.ResponseWriter, r *http.Request, who *viewer) {
 	p.write(w, r, http.StatusOK, p.overviewPage, v)
 }
 
-// pageOf is the number of the page that is asked for, from 1.
-func pageOf(r *http.Request) int {
-	n, err := strconv.Atoi(r.URL.Query().Get("page"))
-	if err != nil || n < 1 || n > 100_000 {
-		return 1
-	}
-	return n
+// spot is where a page of the overview begins: with an installation, or within one with a
+// project. Installations are in order of their ids, the projects of each in that of theirs.
+type spot struct {
+	installation int64
+	project      string // id; "" for the installation itself
 }
 
-// places finds the installations of which somebody may see something and, of one page of
-// them, the projects that they may see, and whether there are more.
-func (p *Pages) places(ctx context.Context, who *viewer, page int) (homes, found []*place, more bool, err error) {
+func (s spot) String() string { return strconv.FormatInt(s.installation, 10) + "/" + s.project }
+
+func parseSpot(text string) (s spot, ok bool) {
+	installation, id, ok := strings.Cut(text, "/")
+	n, err := strconv.ParseInt(installation, 10, 64)
+	if !ok || err != nil || n <= 0 || len(id) > 300 {
+		return spot{}, false
+	}
+	return spot{n, id}, true
+}
+
+// places finds, of one page, the installations of which somebody may see something and
+// the projects that they may see, and where the next page begins, if there is one.
+func (p *Pages) places(ctx context.Context, who *viewer, from spot) (homes, found []*place, next *spot, err error) {
 	ids, err := p.projects.Installations(ctx)
 	if err != nil {
-		return nil, nil, false, err
+		return nil, nil, nil, err
 	}
-	ids = who.installations(ids)
-	homes = make([]*place, len(ids))
-	spaces := make([][]string, len(ids))
+	ids = slices.DeleteFunc(who.installations(ids), func(id int64) bool { return id < from.installation })
+	slices.Sort(ids)
+	if len(ids) > maxHomes {
+		next = &spot{installation: ids[maxHomes]}
+		ids = ids[:maxHomes]
+	}
+	here, names := make([]*place, len(ids)), make([][]string, len(ids))
 	err = each(len(ids), func(i int) error {
 		at, err := p.at(ctx, who, strconv.FormatInt(ids[i], 10))
 		if err == nil {
-			homes[i] = at
-			spaces[i], err = p.projects.Projects(ctx, ids[i])
+			names[i], err = p.projects.Projects(ctx, ids[i])
 		}
 		if absent(err) { // it was uninstalled a moment ago
-			homes[i], err = nil, nil
-		}
-		return err
-	})
-	if err != nil {
-		return nil, nil, false, err
-	}
-	var names [][2]string // installation and project
-	for i, id := range ids {
-		for _, name := range spaces[i] {
-			names = append(names, [2]string{strconv.FormatInt(id, 10), name[len(project.Space(id, "")):]})
-		}
-	}
-	places := make([]*place, len(names))
-	err = each(len(names), func(i int) error {
-		at, err := p.atProject(ctx, who, names[i][0], names[i][1])
-		if absent(err) { // it is not theirs to see, or a crash cut its making short
 			return nil
 		}
-		places[i] = at
+		here[i] = at
 		return err
 	})
 	if err != nil {
-		return nil, nil, false, err
+		return nil, nil, nil, err
 	}
-	homes = slices.DeleteFunc(homes, func(at *place) bool { return at == nil })
-	skip := (page - 1) * maxProjects
-	for _, at := range places {
+	var looks []spot
+	of := make(map[int64]*place)
+	for i, id := range ids {
+		for _, name := range names[i] {
+			if s := (spot{id, name[len(project.Space(id, "")):]}); id > from.installation || s.project >= from.project {
+				looks = append(looks, s)
+			}
+		}
+		of[id] = here[i]
+	}
+	found, seen, err := p.look(ctx, of, looks)
+	if seen < len(looks) {
+		next = &looks[seen]
+	}
+	for _, at := range here {
 		switch {
-		case at == nil:
-		case skip > 0:
-			skip--
-		case len(found) == maxProjects:
-			return homes, found, true, nil
-		default:
-			found = append(found, at)
+		case at == nil, at.installation == from.installation && from.project != "": // on the page before
+		case next == nil, at.installation < next.installation, at.installation == next.installation && next.project != "":
+			homes = append(homes, at)
 		}
 	}
-	return homes, found, false, nil
+	return homes, found, next, err
+}
+
+// look opens projects in turn until a page is full, and says how many it looked at.
+func (p *Pages) look(ctx context.Context, of map[int64]*place, looks []spot) (found []*place, seen int, err error) {
+	for most := min(len(looks), maxLooks); seen < most && len(found) < maxProjects; {
+		some := looks[seen:min(most, seen+maxProjects-len(found))]
+		places := make([]*place, len(some))
+		err := each(len(some), func(i int) error {
+			at, err := p.inHome(ctx, of[some[i].installation], some[i].project)
+			if absent(err) { // it is not theirs to see, or a crash cut its making short
+				return nil
+			}
+			places[i] = at
+			return err
+		})
+		if err != nil {
+			return nil, seen, err
+		}
+		found = append(found, slices.DeleteFunc(places, func(at *place) bool { return at == nil })...)
+		seen += len(some)
+	}
+	return found, seen, nil
 }
 
 // summaries looks at projects. One that goes meanwhile is left out.
@@ -270,16 +298,15 @@ func (s *summary) api(at *place) apiProject {
 
 // tellOverview answers with the projects that the viewer may see.
 func (p *Pages) tellOverview(w http.ResponseWriter, r *http.Request, who *viewer) {
-	page := 1
+	var from spot
 	if cursor := r.URL.Query().Get("cursor"); cursor != "" {
-		n, err := strconv.Atoi(cursor)
-		if err != nil || n < 1 || n > 100_000 {
+		ok := false
+		if from, ok = parseSpot(cursor); !ok {
 			p.badCursor(w, r)
 			return
 		}
-		page = n
 	}
-	_, places, more, err := p.places(r.Context(), who, page)
+	_, places, next, err := p.places(r.Context(), who, from)
 	if err != nil {
 		p.broken(w, r, err)
 		return
@@ -288,8 +315,8 @@ func (p *Pages) tellOverview(w http.ResponseWriter, r *http.Request, who *viewer
 		Projects []apiProject `json:"projects"`
 		Next     string       `json:"next,omitempty"` // the next cursor
 	}{Projects: []apiProject{}}
-	if more {
-		answer.Next = strconv.Itoa(page + 1)
+	if next != nil {
+		answer.Next = next.String()
 	}
 	made := make([]*apiProject, len(places))
 	err = each(len(places), func(i int) error {

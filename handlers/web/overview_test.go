@@ -1,10 +1,12 @@
 package web
 
 import (
+	"context"
 	"fmt"
 	"regexp"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"golang.org/x/net/html"
@@ -128,21 +130,38 @@ func TestOverviewOfManyProjects(t *testing.T) {
 	for i := range n {
 		w.Space(fmt.Sprintf("acme/repository-%03d", i))
 	}
-	h := pages(t, w, Config{Preview: true})
-	name := regexp.MustCompile(`>acme/repository-\d+</a>`)
-	seen := make(map[string]bool)
-	first := get(t.Context(), h, "GET", "/").Body.String()
-	contains(t, first, `<a href="/?page=2">More projects</a>`)
-	for _, page := range []string{first, get(t.Context(), h, "GET", "/?page=2").Body.String()} {
-		for _, m := range name.FindAllString(page, -1) {
-			if seen[m] {
-				t.Errorf("%s is there twice", m)
-			}
-			seen[m] = true
+	// Others are before and after it, and some have nothing.
+	for id := int64(95); id < 108; id++ {
+		if _, err := w.Projects.Install(t.Context(), id); err != nil {
+			t.Fatal(err)
 		}
 	}
-	if len(seen) != n {
-		t.Errorf("%d projects are on the pages", len(seen))
+	for _, id := range []int64{96, 104} {
+		if _, err := w.Projects.Ensure(t.Context(), id, project.Repo{Owner: "other", Name: "web"}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	h := pages(t, w, Config{Preview: true})
+	name := regexp.MustCompile(`>(acme/repository-\d+|other/web)</a>|>Sources of (installation \d+)</a>`)
+	more := regexp.MustCompile(`<a href="([^"]*)">More projects</a>`)
+	seen := make(map[string]int)
+	count := 0
+	for next := "/"; next != ""; count++ {
+		page := get(t.Context(), h, "GET", next).Body.String()
+		for _, m := range name.FindAllString(page, -1) {
+			seen[m]++
+		}
+		if next = ""; more.MatchString(page) {
+			next = html.UnescapeString(more.FindStringSubmatch(page)[1])
+		}
+	}
+	for m, times := range seen {
+		if times > 1 && m != ">other/web</a>" {
+			t.Errorf("%s is there %d times", m, times)
+		}
+	}
+	if count != 2 || len(seen) != n+1+13 || seen[">other/web</a>"] != 2 {
+		t.Errorf("on %d pages is %v", count, seen)
 	}
 	var all []string
 	for next := "/api/v1/projects"; next != ""; {
@@ -158,8 +177,37 @@ func TestOverviewOfManyProjects(t *testing.T) {
 			next = "/api/v1/projects?cursor=" + answer.Next
 		}
 	}
-	if len(all) != n {
+	if len(all) != n+2 {
 		t.Errorf("the API tells of %d projects", len(all))
+	}
+}
+
+// opening counts the projects that are opened.
+type opening struct {
+	storage.DB
+	projects atomic.Int64
+}
+
+func (o *opening) Open(ctx context.Context, name string) (storage.Space, error) {
+	if strings.HasPrefix(name, "p/") {
+		o.projects.Add(1)
+	}
+	return o.DB.Open(ctx, name)
+}
+
+// However many projects there are, a page opens those that it shows.
+func TestOverviewOpensWhatItShows(t *testing.T) {
+	w := world(t)
+	for i := range 3 * maxProjects {
+		w.Space(fmt.Sprintf("acme/repository-%03d", i))
+	}
+	db := &opening{DB: w.DB}
+	p, err := New(Config{Preview: true}, project.NewRegistry(db, nil, nil), w.Actions, w.Now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if page := get(t.Context(), p.guard(p.overview), "GET", "/").Body.String(); strings.Count(page, "card project") != maxProjects || db.projects.Load() != maxProjects {
+		t.Errorf("%d projects are shown, %d were opened", strings.Count(page, "card project"), db.projects.Load())
 	}
 }
 

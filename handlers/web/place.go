@@ -72,10 +72,17 @@ func (p *Pages) at(ctx context.Context, who *viewer, installation string) (*plac
 
 // atProject finds the project that the address names.
 func (p *Pages) atProject(ctx context.Context, who *viewer, installation, id string) (*place, error) {
-	at, err := p.at(ctx, who, installation)
+	home, err := p.at(ctx, who, installation)
 	if err != nil {
 		return nil, err
 	}
+	return p.inHome(ctx, home, id)
+}
+
+// inHome finds a project of an installation.
+func (p *Pages) inHome(ctx context.Context, home *place, id string) (*place, error) {
+	at := *home
+	var err error
 	if at.space, err = p.projects.Open(ctx, project.Space(at.installation, id)); err != nil {
 		return nil, err
 	}
@@ -85,7 +92,7 @@ func (p *Pages) atProject(ctx context.Context, who *viewer, installation, id str
 	if !at.may(github.Read) {
 		return nil, project.ErrNoProject
 	}
-	return at, nil
+	return &at, nil
 }
 
 // inProject serves what is about the project in the address to whoever may do as much in

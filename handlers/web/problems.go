@@ -245,6 +245,15 @@ type problemsNow struct {
 	Revision string `json:"revision"` // another one whenever one of the problems changed
 }
 
+// pageOf is the number of the page that is asked for, from 1.
+func pageOf(r *http.Request) int {
+	n, err := strconv.Atoi(r.URL.Query().Get("page"))
+	if err != nil || n < 1 || n > 100_000 {
+		return 1
+	}
+	return n
+}
+
 // problemEvents serves a stream about a project's problems.
 func (p *Pages) problemEvents(w http.ResponseWriter, r *http.Request, at *place) {
 	p.events(w, r, at, needs.see, func(ctx context.Context) (any, bool, error) {
