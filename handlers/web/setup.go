@@ -77,8 +77,9 @@ func NewSetup(cfg SetupConfig) *Setup {
 	s.mux.Handle(http.MethodPost, "/setup/manifest", s.guarded(s.send))
 	s.mux.Handle(http.MethodGet, setupReturn, s.guarded(s.registered))
 	s.mux.Handle(http.MethodGet, "/setup/checks", s.guarded(s.checks))
-	for _, name := range []string{"style.css", "setup.js", "icon.svg"} {
-		s.mux.Handle(http.MethodGet, "/setup/"+name, s.guarded(asset(name)))
+	s.mux.Handle(http.MethodGet, "/setup/setup.js", s.guarded(asset("setup.js")))
+	for _, name := range []string{"style.css", "icon.svg"} { // who is turned away sees them too
+		s.mux.Handle(http.MethodGet, "/setup/"+name, asset(name))
 	}
 	s.mux.Handle(http.MethodGet, "/healthz", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		handlers.JSON(w, http.StatusOK, map[string]string{"status": "ok"})
@@ -87,10 +88,10 @@ func NewSetup(cfg SetupConfig) *Setup {
 		if s.known() != nil { // the app takes this over in a moment
 			w.Header().Set("Refresh", "1")
 			handlers.RetryAfter(w, time.Second)
-			handlers.Error(w, r, http.StatusServiceUnavailable, "the GitHub App is registered, and the server is starting with it: ask again in a moment")
+			s.refuse(w, r, http.StatusServiceUnavailable, "the GitHub App is registered, and the server is starting with it: ask again in a moment")
 			return
 		}
-		handlers.Error(w, r, http.StatusServiceUnavailable, "no GitHub App is set up yet: whoever runs this finds the address of the set-up page in its log")
+		s.refuse(w, r, http.StatusServiceUnavailable, "no GitHub App is set up yet: whoever runs this finds the address of the set-up page in its log")
 	}))
 	return s
 }
@@ -145,11 +146,11 @@ func (s *Setup) guarded(next http.HandlerFunc) http.HandlerFunc {
 		protect(w.Header())
 		cookie, err := r.Cookie(setupCookie)
 		if err != nil || subtle.ConstantTimeCompare([]byte(cookie.Value), []byte(s.session)) != 1 {
-			handlers.Error(w, r, http.StatusForbidden, "the set-up page opens with the token from the app's log, once; restart the app for a new one")
+			s.refuse(w, r, http.StatusForbidden, "the set-up page opens with the token from the app's log, once; restart the app for a new one")
 			return
 		}
 		if err := crossing.Check(r); err != nil {
-			handlers.Error(w, r, http.StatusForbidden, "this form was sent from another site")
+			s.refuse(w, r, http.StatusForbidden, "this form was sent from another site")
 			return
 		}
 		next(w, r)
@@ -193,7 +194,7 @@ func (s *Setup) send(w http.ResponseWriter, r *http.Request) {
 	if r.PostForm.Get("owner") != "organization" {
 		v.Organization = ""
 	} else if v.Organization == "" {
-		v.Problem = "which organisation is to own the App?"
+		v.Problem = "name the organisation that is to own the App"
 	}
 	if err := v.Choices.Check(); err != nil {
 		v.Problem = err.Error()
@@ -317,6 +318,20 @@ func (s *Setup) page(w http.ResponseWriter, r *http.Request, status int, name st
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
 	w.WriteHeader(status)
 	w.Write(out.Bytes())
+}
+
+// refuse says no: to a person on a page, to a program in JSON. Who comes back from GitHub
+// too late has an App there that nobody can use.
+func (s *Setup) refuse(w http.ResponseWriter, r *http.Request, status int, text string) {
+	if !wantsPage(r) {
+		handlers.Error(w, r, status, text)
+		return
+	}
+	protect(w.Header())
+	s.page(w, r, status, "closed", struct {
+		Text     string
+		Returned bool
+	}{text, r.URL.Path == setupReturn})
 }
 
 func (s *Setup) broken(w http.ResponseWriter, r *http.Request, err error) {

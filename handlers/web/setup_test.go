@@ -110,7 +110,7 @@ func TestSetupIsForWhoBringsTheToken(t *testing.T) {
 		{"with an empty one", "GET", "/setup?token=", 403},
 		{"by a program that looks where the link leads", "HEAD", open, 403},
 		{"the rest", "GET", "/", 503}, {"the rest", "POST", "/ingest/feedback/x", 503}, {"the rest", "GET", "/readyz", 503},
-		{"the style", "GET", "/setup/style.css", 403}, {"the script", "GET", "/setup/setup.js", 403}, {"a POST", "POST", "/setup", 405},
+		{"the style", "GET", "/setup/style.css", 200}, {"the script", "GET", "/setup/setup.js", 403}, {"a POST", "POST", "/setup", 405},
 		{"a form", "POST", "/setup/manifest", 403}, {"the way back", "GET", "/setup/registered?state=x&code=y", 403}, {"checks", "GET", "/setup/checks", 403},
 		{"health", "GET", "/healthz", 200},
 	} {
@@ -118,6 +118,13 @@ func TestSetupIsForWhoBringsTheToken(t *testing.T) {
 			t.Errorf("%s, %s %s: %d %s", c.name, c.method, c.path, out.Code, out.Body)
 		}
 	}
+	v.headers = http.Header{"Accept": {"text/html"}}
+	for path, says := range map[string]string{"/": "finds the address of the set-up page in its log", "/setup": "restart the app for a new one", "/setup/registered?state=x&code=y": "delete it there"} {
+		if out := v.ask("GET", path, nil); out.Code < 400 || !strings.Contains(out.Header().Get("Content-Type"), "text/html") || !strings.Contains(out.Body.String(), says) {
+			t.Errorf("a person at %s: %d %s", path, out.Code, out.Body)
+		}
+	}
+	v.headers = nil
 	v.enter()
 	if c := v.cookies[0]; !c.HttpOnly || !c.Secure || c.SameSite != http.SameSiteLaxMode || c.Path != "/setup" {
 		t.Errorf("the cookie is %v", c)
@@ -134,6 +141,11 @@ func TestSetupIsForWhoBringsTheToken(t *testing.T) {
 	}
 	if out := v.ask("GET", "/setup/style.css", nil); out.Code != 200 {
 		t.Errorf("its style: %d", out.Code)
+	}
+	had := v.ask("GET", "/setup/style.css", nil).Header().Get("ETag")
+	v.headers = http.Header{"If-None-Match": {had}}
+	if out := v.ask("GET", "/setup/style.css", nil); out.Code != http.StatusNotModified || out.Header().Get("Cache-Control") != "public, no-cache" {
+		t.Errorf("its style, which the browser has: %d %v", out.Code, out.Header())
 	}
 	v.headers = http.Header{"Sec-Fetch-Site": {"cross-site"}}
 	if out := v.ask("POST", "/setup/manifest", theForm); out.Code != 403 {
@@ -164,10 +176,10 @@ func TestSetupAsksForWhatIsChosen(t *testing.T) {
 		t.Errorf("without the fix it goes to %s: %v", to, m)
 	}
 	for want, form := range map[string]url.Values{
-		"needs a name":       {"owner": {"person"}},
-		"GitHub takes 34":    {"name": {strings.Repeat("ü", 35)}},
-		"which organisation": {"name": {"X"}, "owner": {"organization"}},
-		"no name of an":      {"name": {"X"}, "owner": {"organization"}, "organization": {"../acme"}},
+		"needs a name":          {"owner": {"person"}},
+		"GitHub takes 34":       {"name": {strings.Repeat("ü", 35)}},
+		"name the organisation": {"name": {"X"}, "owner": {"organization"}},
+		"no name of an":         {"name": {"X"}, "owner": {"organization"}, "organization": {"../acme"}},
 	} {
 		if out := v.ask("POST", "/setup/manifest", form); out.Code != 422 || !strings.Contains(out.Body.String(), want) {
 			t.Errorf("%v: %d, want %q in %s", form, out.Code, want, out.Body)
