@@ -2,12 +2,12 @@ package web
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/soulcaster/soulcaster/engine/intake"
@@ -46,27 +46,33 @@ var sortNames = map[issue.Sort]string{
 	issue.HurtsMost: "hurts most", issue.Newest: "newest", issue.LastSeen: "last seen", issue.MostReports: "most reports", issue.LeastAlike: "least alike",
 }
 
-// errChoice says that a filter has a value that it does not know.
-var errChoice = errors.New("unknown choice")
+// unknown says that a filter has a value that it does not know.
+func unknown[T ~string](name string, all ...T) error {
+	text := make([]string, len(all))
+	for i, one := range all {
+		text[i] = string(one)
+	}
+	return fmt.Errorf("%s has to be %s or %s", name, strings.Join(text[:len(text)-1], ", "), text[len(text)-1])
+}
 
 // asked reads what is looked for from an address: q, state, kind and sort.
 func asked(q url.Values) (query issue.Query, err error) {
 	query.Words = q.Get("q")
 	if g := issue.Group(q.Get("state")); g != "" {
 		if query.Group = g; !slices.Contains(issue.Groups(), g) {
-			return query, fmt.Errorf("state %w: one of %v", errChoice, issue.Groups())
+			return query, unknown("state", issue.Groups()...)
 		}
 	}
 	if name := q.Get("kind"); name != "" {
 		i := slices.IndexFunc(kinds, func(k kindOf) bool { return k.name == name })
 		if i < 0 {
-			return query, fmt.Errorf("kind %w: one of sentry, reddit, feedback", errChoice)
+			return query, unknown("kind", "sentry", "reddit", "feedback")
 		}
 		query.Kind = kinds[i].kind
 	}
 	if s := issue.Sort(q.Get("sort")); s != "" {
 		if query.Sort = s; !slices.Contains(issue.Sorts(), s) {
-			return query, fmt.Errorf("sort %w: one of %v", errChoice, issue.Sorts())
+			return query, unknown("sort", issue.Sorts()...)
 		}
 	}
 	return query, nil
