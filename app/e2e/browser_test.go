@@ -135,7 +135,7 @@ func (s *story) connectsSentry() {
 	id := s.source[strings.LastIndex(s.source, "/")+1:]
 	b.shows(s.door.url + "/ingest/sentry/" + id)
 	b.fill("secret", key(id))
-	b.press("Keep it")
+	b.press("Save the secret")
 	b.shows("The secret is kept, sealed")
 	b.fill("project", "frontend")
 	b.fill("repository", shop)

@@ -63,7 +63,7 @@ func TestBrowserHostile(t *testing.T) {
 	id := func(path string) string { return path[strings.LastIndex(path, "/")+1:] }
 	sentry := connect("sentry", `<script>alert("of a stranger")</script>`)
 	b.fill("secret", key(id(sentry)))
-	b.press("Keep it")
+	b.press("Save the secret")
 	b.shows("kept, sealed")
 	b.fill("project", "known")
 	b.fill("repository", "acme/app")

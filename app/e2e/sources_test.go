@@ -43,7 +43,7 @@ func TestConnectInABrowser(t *testing.T) {
 			const secret = "0123456789abcdef0123456789abcdef"
 			b.fill("secret", secret)
 			b.shot("source-waiting")
-			b.press("Keep it")
+			b.press("Save the secret")
 			b.shows("ends in …cdef")
 
 			body := []byte(`{"action": "triggered", "data": {"event": {"event_id": "0f", "issue_id": "77", "title": "TypeError: greeting is undefined", "project_slug": "storefront"}}}`)

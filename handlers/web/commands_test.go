@@ -632,7 +632,7 @@ func TestRunsHavePages(t *testing.T) {
 	seen := 0
 	for path := d.project + "/runs"; path != ""; {
 		page := bob.ask("GET", path, nil).Body.String()
-		seen += strings.Count(page, `<td><a href="/runs/`)
+		seen += strings.Count(page, `<td data-label="run"><a href="/runs/`)
 		_, older, _ := strings.Cut(page, `<p><a href="`+d.project)
 		older, _, _ = strings.Cut(older, `"`)
 		if path = ""; older != "" {

@@ -24,8 +24,12 @@ func (p *Pages) functions() template.FuncMap {
 				return fmt.Sprintf("%d min ago", int(d.Minutes()))
 			case d < 48*time.Hour:
 				return fmt.Sprintf("%d h ago", int(d.Hours()))
-			default:
+			case d < 60*24*time.Hour:
 				return fmt.Sprintf("%d days ago", int(d.Hours()/24))
+			case d < 2*365*24*time.Hour:
+				return fmt.Sprintf("%d months ago", int(d.Hours()/24/30))
+			default:
+				return fmt.Sprintf("%d years ago", int(d.Hours()/24/365))
 			}
 		},
 		"projectPath":      projectPath,

@@ -177,9 +177,9 @@ type sourceKind struct {
 
 func sourceKinds() []sourceKind {
 	return []sourceKind{
-		{source.Sentry, "Sentry", "errors, as an internal integration of Sentry's sends them"},
-		{source.Reddit, "Reddit", "posts and comments of subreddits, with an OAuth client of your own, or pushed by a tool of yours"},
-		{source.Feedback, "API", "reports of any program: a form, a help desk, a script"},
+		{source.Sentry, "Sentry", "Errors, as an internal integration of Sentry's sends them"},
+		{source.Reddit, "Reddit", "Posts and comments of subreddits, with an OAuth client of your own, or pushed by a tool of yours"},
+		{source.Feedback, "API", "Reports of any program: a form, a help desk, a script"},
 	}
 }
 

@@ -506,7 +506,7 @@ func TestSilenceIsSaid(t *testing.T) {
 	}
 	l.arrived(id, traffic.Event{Counts: traffic.Counts{Rejected: 2}, Reason: "the key is <b>wrong</b>", Status: 401, RequestID: "r-77"})
 	page := ann.ask("GET", acmeHome+"/sources/"+id, nil).Body.String()
-	for _, want := range []string{"the key is &lt;b&gt;wrong&lt;/b&gt;", "<td>401</td>", "r-77", "What was refused lately"} {
+	for _, want := range []string{"the key is &lt;b&gt;wrong&lt;/b&gt;", `<td data-label="answer">401</td>`, "r-77", "What was refused lately"} {
 		if !strings.Contains(page, want) {
 			t.Errorf("the page lacks %q:\n%s", want, page)
 		}
