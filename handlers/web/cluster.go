@@ -1,10 +1,12 @@
 package web
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"html/template"
+	"maps"
 	"net/http"
 	"net/url"
 	"regexp"
@@ -12,6 +14,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/soulcaster/soulcaster/engine/backfill"
 	"github.com/soulcaster/soulcaster/engine/cluster"
 	"github.com/soulcaster/soulcaster/engine/feedback"
 	"github.com/soulcaster/soulcaster/engine/fix/run"
@@ -19,6 +22,7 @@ import (
 	"github.com/soulcaster/soulcaster/engine/intake"
 	"github.com/soulcaster/soulcaster/engine/issue"
 	"github.com/soulcaster/soulcaster/engine/project"
+	"github.com/soulcaster/soulcaster/engine/source"
 	"github.com/soulcaster/soulcaster/engine/storage"
 	"github.com/soulcaster/soulcaster/handlers"
 )
@@ -162,6 +166,9 @@ func (p *Pages) cluster(w http.ResponseWriter, r *http.Request, at *place) {
 		if v.Reports, next, err = p.reports(ctx, at.space, f, q.Get("after"), perPage); err != nil {
 			return err
 		}
+		if err := p.callSources(ctx, at, v.Reports); err != nil {
+			return err
+		}
 		if next != "" {
 			v.More = v.Path + "?" + url.Values{"after": {next}}.Encode() + "#reports"
 		}
@@ -259,6 +266,31 @@ func (p *Pages) reports(ctx context.Context, space storage.Space, f found, after
 		list = append(list, v)
 	}
 	return list, next, nil
+}
+
+// callSources has reports say what people call their sources, as far as who asks may see
+// those.
+func (p *Pages) callSources(ctx context.Context, at *place, reports []reportView) error {
+	names := map[string]string{backfill.FileSource: "an imported file"}
+	if p.cfg.Sources != nil {
+		connected, err := p.cfg.Sources.List(ctx, at.installation)
+		if err != nil && !errors.Is(err, source.ErrNone) {
+			return err
+		}
+		all := slices.Clone(p.cfg.Sources.Fixed(at.installation))
+		for i := range connected {
+			all = append(all, &connected[i].Source)
+		}
+		for _, s := range all {
+			if slices.ContainsFunc(append(slices.Collect(maps.Values(s.Routes)), s.Repository), at.sees) {
+				names[s.ID] = s.Label()
+			}
+		}
+	}
+	for i := range reports {
+		reports[i].Source = cmp.Or(names[reports[i].Source], reports[i].Source)
+	}
+	return nil
 }
 
 // memberIDs returns ids of members as reports does. The place of one is when it joined

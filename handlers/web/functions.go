@@ -38,6 +38,7 @@ func (p *Pages) functions() template.FuncMap {
 		"stamp":            func(at time.Time) string { return at.UTC().Format("2006-01-02 15:04:05") },
 		"plural":           plural,
 		"kind":             kindName,
+		"sourceKind":       sourceKindName,
 		"spark":            spark,
 		// trend draws when a problem was seen lately; nothing if it was not.
 		"trend": func(l issue.Line) template.HTML {

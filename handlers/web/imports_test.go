@@ -158,6 +158,9 @@ func TestImportOfAFile(t *testing.T) {
 	if n := stored(); n != 5 {
 		t.Errorf("%d reports are stored", n)
 	}
+	if page := ann.ask("GET", path+"/clusters/000001", nil).Body.String(); !strings.Contains(page, "report from an imported file,") {
+		t.Errorf("the problem does not say where its reports are from:\n%s", page)
+	}
 	audit := ann.ask("GET", path+"/audit", nil).Body.String()
 	for _, want := range []string{"import.agree", "@ann", out.Header().Get("X-Request-ID")} {
 		if !strings.Contains(audit, want) {

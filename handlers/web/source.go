@@ -183,6 +183,15 @@ func sourceKinds() []sourceKind {
 	}
 }
 
+func sourceKindName(kind source.Kind) string {
+	for _, k := range sourceKinds() {
+		if k.Kind == kind {
+			return k.Name
+		}
+	}
+	return string(kind)
+}
+
 func (p *Pages) newSourceView(r *http.Request, at *place, kind source.Kind) newSourceView {
 	v := newSourceView{frame: p.inside(r, at, "Sources", link{Text: "Connect a source"}), At: at, Kinds: sourceKinds(), Repositories: at.repositories(needs.configure)}
 	for _, k := range v.Kinds {
