@@ -65,7 +65,7 @@ func TestPageOfARun(t *testing.T) {
 	if !strings.Contains(home, `href="`+path+`"`) || !strings.Contains(home, "#7") {
 		t.Errorf("the list of runs does not lead to the run:\n%s", home)
 	}
-	if !strings.Contains(home, `<td><span class="add">+8</span> <span class="cut">−5</span></td>`) {
+	if !strings.Contains(home, `data-label="change"><span class="add">+8</span> <span class="cut">−5</span></td>`) {
 		t.Error("the list of runs does not say how much it changed")
 	}
 	out := get(t.Context(), h, "GET", path)
