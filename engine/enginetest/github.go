@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"hash/crc32"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -453,4 +454,14 @@ func (g *GitHub) Installation(_ context.Context, id int64) (github.Installation,
 		return github.Installation{}, github.ErrUninstalled
 	}
 	return github.Installation{ID: id, Account: "acme", Suspended: g.suspended[id]}, nil
+}
+
+// Covered lists all repositories: every installation covers them.
+func (g *GitHub) Covered(_ context.Context, id int64) ([]int64, error) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.suspended[id] {
+		return nil, github.ErrSuspended
+	}
+	return slices.Sorted(maps.Keys(g.repos)), nil
 }

@@ -97,6 +97,40 @@ func (a *App) Installation(ctx context.Context, id int64) (Installation, error) 
 	return in.read(), nil
 }
 
+// MaxCovered is how many repositories of an installation are listed, as many as of a
+// person: see [Login.Reach].
+const MaxCovered = maxReachedPages * perPage
+
+// Covered lists the ids of the repositories that an installation covers; nil if they are
+// more than MaxCovered.
+// https://docs.github.com/en/rest/apps/installations#list-repositories-accessible-to-the-app-installation
+func (a *App) Covered(ctx context.Context, installation int64) ([]int64, error) {
+	var ids []int64
+	for page := 1; page <= maxReachedPages; page++ {
+		var got struct {
+			Total        int `json:"total_count"`
+			Repositories []struct {
+				ID int64 `json:"id"`
+			} `json:"repositories"`
+		}
+		path := fmt.Sprintf("installation/repositories?per_page=%d&page=%d", perPage, page)
+		if err := a.ask(ctx, At{Installation: installation}, fmt.Sprintf("list the repositories of installation %d", installation), get(ctx, path, &got)); err != nil {
+			return nil, err
+		}
+		for _, r := range got.Repositories {
+			ids = append(ids, r.ID)
+		}
+		if got.Total > MaxCovered {
+			return nil, nil
+		}
+		if len(got.Repositories) < perPage {
+			break
+		}
+	}
+	slices.Sort(ids)
+	return ids, nil
+}
+
 // Installations lists those of the App, a hundred at most, the oldest first.
 func (a *App) Installations(ctx context.Context) ([]Installation, error) {
 	var all []installation

@@ -33,7 +33,8 @@ type InstallationState struct {
 	ID        int64     `json:"id"`
 	Account   string    `json:"account,omitempty"`
 	Suspended bool      `json:"suspended,omitempty"`
-	Looked    time.Time `json:"looked,omitzero"` // when GitHub was last asked
+	Looked    time.Time `json:"looked,omitzero"`        // when GitHub was last asked
+	Covers    []int64   `json:"repositories,omitempty"` // GitHub's ids; none while they are not known, or too many to be
 }
 
 // Project is one repository of an installation. Its identity here is ID, made

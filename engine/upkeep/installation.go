@@ -28,6 +28,7 @@ const everyInstallation = time.Hour
 // Installations is what upkeep asks GitHub about installations.
 type Installations interface {
 	Installation(ctx context.Context, id int64) (github.Installation, error)
+	Covered(ctx context.Context, installation int64) ([]int64, error)
 }
 
 // Sources finds a source by its id; source.ErrNone if there is none.
@@ -83,6 +84,11 @@ func askInstallation(ctx context.Context, host Installations, home storage.Space
 	}
 	is := was
 	is.Account, is.Suspended, is.Looked = seen.Account, seen.Suspended, now().UTC()
+	if !is.Suspended { // or GitHub does not say
+		if is.Covers, err = host.Covered(ctx, id); err != nil {
+			return false, err
+		}
+	}
 	var b storage.Batch
 	project.SaveInstallation(&b, entry, is)
 	if err := home.Apply(ctx, &b); err != nil {

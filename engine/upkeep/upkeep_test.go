@@ -2,6 +2,7 @@ package upkeep_test
 
 import (
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -147,8 +148,24 @@ func TestSuspendedStops(t *testing.T) {
 		}
 		w.Settle()
 	}
+	covers := func() []int64 {
+		home, err := w.Projects.Space(t.Context(), enginetest.Installation)
+		if err != nil {
+			t.Fatal(err)
+		}
+		in, _, err := project.LoadInstallation(t.Context(), home)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return in.Covers
+	}
+	look()
+	all := covers()
 	w.GitHub.Suspend(enginetest.Installation, true)
 	look()
+	if !slices.Contains(all, 7) || !slices.Equal(covers(), all) {
+		t.Errorf("it covers %v, and suspended %v", all, covers())
+	}
 	writes := len(w.GitHub.Writes())
 	second := report(w, "api", "Dark mode flickers on the settings page")
 	report(w, "api", "CSV export of orders times out")

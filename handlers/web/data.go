@@ -27,14 +27,19 @@ type dataView struct {
 	Report string
 }
 
-// governs reports whether who asks administers every repository that the app has something
-// of in the installation: what is about all of it is for them alone.
+// governs reports whether who asks administers every repository of the installation, those
+// of which the app has nothing yet too: what is about all of it is for them alone.
 func (p *Pages) governs(ctx context.Context, at *place) (bool, error) {
 	if at.who.operator {
 		return true, nil
 	}
-	if !at.who.administers(at.installation) {
-		return false, nil
+	if len(at.state.Covers) == 0 {
+		return false, nil // nobody knows yet
+	}
+	for _, id := range at.state.Covers {
+		if at.who.reach[at.installation].Repositories[id] < needs.configure {
+			return false, nil
+		}
 	}
 	names, err := p.projects.Projects(ctx, at.installation)
 	if err != nil {

@@ -179,12 +179,32 @@ func newLobbyOf(t *testing.T, w *enginetest.World) *lobby {
 	if err != nil {
 		t.Fatal(err)
 	}
+	l.covers(7)
 	p.wait = 0 // nothing is carried out meanwhile
 	l.pages = p
 	mux := handlers.NewRouter()
 	p.Register(mux)
 	l.handler = handlers.Observe(zerolog.New(io.Discard), func(string, int, time.Duration) {}, mux)
 	return l
+}
+
+// covers has the installation cover repositories.
+func (l *lobby) covers(repositories ...int64) {
+	l.t.Helper()
+	home, err := l.world.Projects.Space(l.t.Context(), enginetest.Installation)
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	state, was, err := project.LoadInstallation(l.t.Context(), home)
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	state.Covers = repositories
+	var b storage.Batch
+	project.SaveInstallation(&b, was, state)
+	if err := home.Apply(l.t.Context(), &b); err != nil {
+		l.t.Fatal(err)
+	}
 }
 
 // bind makes GitHub's id of a project's repository known.

@@ -692,6 +692,19 @@ func TestAdministersOne(t *testing.T) {
 			t.Errorf("%s: %d", at, out.Code)
 		}
 	}
+	// Nor does who administers all that something came of, as long as the installation covers more.
+	l.accounts.allow("ann", 101, 8, "pull", "push", "admin")
+	for _, covered := range [][]int64{{7, 8, 9}, nil} {
+		l.covers(covered...)
+		for _, at := range []string{"/audit", "/work", "/export"} {
+			if out := ann.ask("GET", acmeHome+at, nil); out.Code != http.StatusForbidden {
+				t.Errorf("%s of %v: %d", at, covered, out.Code)
+			}
+		}
+		if home := ann.ask("GET", acmeHome, nil).Body.String(); strings.Contains(home, "Nobody knows where") || strings.Contains(home, "Not routed by her") {
+			t.Errorf("of %v she sees\n%s", covered, home)
+		}
+	}
 	if out := eve.ask("POST", acmeHome+"/sources/"+hers+"/settings", url.Values{"name": {"Routed"}, "repository": {"acme/api"}}); out.Code != http.StatusSeeOther {
 		t.Errorf("her own: %d %s", out.Code, out.Body)
 	}

@@ -50,6 +50,7 @@ func (h *Hub) table() []route {
 	add("GET", "/app/hook/config", "app", 200, (*call).getHookConfig)
 	add("GET", "/app/hook/deliveries", "app", 200, (*call).getDeliveries)
 	add("POST", "/app/hook/deliveries/{id}/attempts", "app", 202, (*call).postAttempt)
+	add("GET", "/installation/repositories", "", 200, (*call).getCovered)
 	add("DELETE", "/installation/token", "", 204, (*call).deleteToken)
 	add("GET", "/rate_limit", "", 200, (*call).getRateLimit)
 	add("GET", "/repositories/{repository}", "metadata:read", 200, (*call).getRepository)

@@ -136,6 +136,17 @@ func (c *call) postToken() (any, error) {
 	return answer, nil
 }
 
+// getCovered is GET /installation/repositories.
+func (c *call) getCovered() (any, error) {
+	list := []any{}
+	for _, r := range c.hub.repositories {
+		if c.token.sees(r) {
+			list = append(list, c.hub.repository(r))
+		}
+	}
+	return object{"total_count": len(list), "repositories": paged(c, list)}, nil
+}
+
 // deleteToken is DELETE /installation/token: the token that it is called with is
 // void.
 func (c *call) deleteToken() (any, error) {
