@@ -39,6 +39,15 @@ type Action struct {
 	Request   json.RawMessage `json:"request,omitempty"` // the exact bytes to be sent
 }
 
+// By is how the log names somebody: themselves and, where a program asked in their name,
+// what it brought, such as a key.
+func By(name, through string) string {
+	if through == "" {
+		return name
+	}
+	return name + ", by " + through
+}
+
 // State says how far an action is.
 type State string
 

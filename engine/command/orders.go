@@ -28,6 +28,7 @@ type Given struct {
 	Name      string        // of the command
 	Words     string        // that follow it
 	By        github.Person // who gives it; in a preview a name for whoever is there
+	Through   string        // what a program brought that gives it in their name, in words; "" if it is themselves
 	RequestID string
 }
 
@@ -37,6 +38,7 @@ type Order struct {
 	Command string     `json:"command"`         // its name
 	Words   string     `json:"words,omitempty"` // that followed it
 	By      string     `json:"by"`              // login
+	Through string     `json:"through,omitempty"`
 	At      time.Time  `json:"at"`
 	State   OrderState `json:"state"`
 	Answer  string     `json:"answer,omitempty"` // Markdown, of ours
@@ -130,7 +132,7 @@ func (g Given) comment(cluster string, now time.Time) (c Comment, name string, e
 	case utf8.RuneCountInString(words) > MaxWords:
 		return c, "", &NotUnderstood{fmt.Sprintf("Nothing was done: the words after %s may be %d characters long, and these are longer.", said.Usage(), MaxWords)}
 	}
-	c.Author, c.AuthorID, c.RequestID, c.Cluster = g.By.Login, g.By.ID, g.RequestID, cluster
+	c.Author, c.AuthorID, c.Through, c.RequestID, c.Cluster = g.By.Login, g.By.ID, g.Through, g.RequestID, cluster
 	c.CreatedAt, c.Taken = now, now
 	c.Order = fmt.Sprintf("%016x-%08x", math.MaxInt64-now.UnixNano(), rand.Uint32())
 	return c, said.Name, nil
@@ -202,7 +204,7 @@ func (w *Worker) Orders(ctx context.Context, space storage.Space, cluster string
 // order is what people are shown of an order, with the answer to it.
 func (c Comment) order(answer string) Order {
 	said, _ := Parse(c.Line)
-	o := Order{ID: c.Order, Command: said.Name, Words: strings.Trim(said.Words+"\n"+c.Rest, "\n"), By: c.Author, At: c.Taken, State: Waiting, Answer: answer}
+	o := Order{ID: c.Order, Command: said.Name, Words: strings.Trim(said.Words+"\n"+c.Rest, "\n"), By: c.Author, Through: c.Through, At: c.Taken, State: Waiting, Answer: answer}
 	switch {
 	case answer != "":
 		o.State = Answered

@@ -34,7 +34,7 @@ func (o *order) ask(ctx context.Context, c Command, cluster string) error {
 		return o.answer(ctx, fmt.Sprintf("Nothing was done: the words after %s may be %d characters long, and these are longer.", c.Usage(), MaxWords))
 	}
 	answer, err := o.runs.Order(ctx, o.space, run.Order{
-		Name: c.Name, Cluster: cluster, Number: o.comment.Number, Pull: o.comment.Pull, By: o.comment.Author, ByID: o.comment.AuthorID,
+		Name: c.Name, Cluster: cluster, Number: o.comment.Number, Pull: o.comment.Pull, By: o.comment.Author, ByID: o.comment.AuthorID, Through: o.comment.Through,
 		Comment: o.comment.ID, Order: o.comment.Order, URL: o.comment.URL, Words: words, At: o.comment.CreatedAt, RequestID: o.comment.RequestID,
 	})
 	switch {

@@ -50,6 +50,7 @@ type Comment struct {
 	Taken     time.Time `json:"taken"` // when the app was told
 	RequestID string    `json:"request_id"`
 
+	Through string    `json:"through,omitempty"` // what a program brought that ordered it, in words
 	Order   string    `json:"order,omitempty"`   // id of what was ordered on a page
 	Cluster string    `json:"cluster,omitempty"` // that it is about, the same
 	Ended   time.Time `json:"ended,omitzero"`    // when it was carried out, or handed over, the same
@@ -389,7 +390,7 @@ func (o *order) react(ctx context.Context) error {
 // wish hands over to the one writer of the issue what is to be done to it, which also
 // answers.
 func (o *order) wish(ctx context.Context, name, cluster string) error {
-	w := issue.Wish{Do: name, By: o.by(), Order: o.comment.id(), At: o.comment.Taken, Request: o.comment.RequestID}
+	w := issue.Wish{Do: name, By: o.by(), Through: o.comment.Through, Order: o.comment.id(), At: o.comment.Taken, Request: o.comment.RequestID}
 	if o.page() {
 		w.Answer = o.saidKey()
 	} else {

@@ -28,7 +28,7 @@ func (s *sitting) let(ctx context.Context) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	c.Asked = r.Let.By
+	c.Asked, c.Through = r.Let.By, r.Let.Through
 	if r.Let.Commit == "" {
 		sha, err := s.Publisher.Checks(ctx, c, r.Let.From, r.Let.By)
 		if err != nil {

@@ -207,7 +207,7 @@ func (o *order) begin(ctx context.Context, words string) (run.Answer, error) {
 	r := &run.Run{
 		ID: id, Cluster: o.Cluster, Issue: issue.Number, State: run.Queued, Live: o.live(),
 		By: o.By, ByID: o.ByID, Comment: o.Comment, CommentURL: o.URL, RequestID: o.RequestID, Created: o.time, Changed: o.time, EvidenceHash: hash,
-		Rounds:    []run.Round{{N: 1, By: o.By, ByID: o.ByID, Comment: o.Comment, Order: o.Order.Order, Asked: o.time}},
+		Rounds:    []run.Round{{N: 1, By: o.By, ByID: o.ByID, Through: o.Through, Comment: o.Comment, Order: o.Order.Order, Asked: o.time}},
 		OrderedAt: o.At.UTC(),
 		Branch:    fmt.Sprintf("soulcaster/issue-%d-%s", issue.Number, id),
 	}
@@ -258,7 +258,7 @@ func (o *order) cancel(ctx context.Context) (run.Answer, error) {
 		return reply(roundOver), nil
 	}
 	o.obey(r)
-	r.Wish = &run.Wish{Reason: run.ReasonCommand, By: o.By, At: o.time}
+	r.Wish = &run.Wish{Reason: run.ReasonCommand, By: o.By, Through: o.Through, At: o.time}
 	return run.Answer{Change: func(b *storage.Batch) {
 		run.Save(b, was, r)
 		work.Add(b, run.Work(r.ID))

@@ -164,7 +164,7 @@ func (s *sitting) closePull(ctx context.Context) (time.Time, error) {
 		return time.Time{}, fmt.Errorf("close pull request %d: %w", r.Pull.Number, err)
 	}
 	_, err = s.Log.Converge(ctx, s.space, action.Action{
-		Key: "pull.close/" + r.ID, Kind: "pull.close", Subject: r.ID, By: "@" + r.Wish.By, Why: "/soulcaster cancel", Request: request,
+		Key: "pull.close/" + r.ID, Kind: "pull.close", Subject: r.ID, By: action.By("@"+r.Wish.By, r.Wish.Through), Why: "/soulcaster cancel", Request: request,
 	}, s.live(), action.Effect{Do: func(ctx context.Context) (any, error) {
 		_, err := s.Host.ClosePull(ctx, s.at(), r.Pull.Number)
 		return nil, err

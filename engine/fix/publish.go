@@ -46,7 +46,7 @@ func (s *sitting) publish(ctx context.Context) (time.Time, error) {
 // change is what the publisher is told of the present round.
 func (s *sitting) change(ctx context.Context, result *brief.Result) (publish.Change, error) {
 	r := s.run
-	c := publish.Change{Space: s.space, At: s.at(), Run: r, Fix: s.policy.Fix, Result: result, Asked: r.Round().By, Live: s.live(), Now: s.now}
+	c := publish.Change{Space: s.space, At: s.at(), Run: r, Fix: s.policy.Fix, Result: result, Asked: r.Round().By, Through: r.Round().Through, Live: s.live(), Now: s.now}
 	issue, err := s.Problems.Issue(ctx, s.space, r.Cluster)
 	if err != nil {
 		return c, err

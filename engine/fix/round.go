@@ -107,7 +107,7 @@ func (o *order) round(ctx context.Context, again bool) (run.Answer, error) {
 	if err != nil || why != "" {
 		return reply(why), err
 	}
-	next := run.Round{By: o.By, ByID: o.ByID, Comment: o.Comment, Order: o.Order.Order}
+	next := run.Round{By: o.By, ByID: o.ByID, Through: o.Through, Comment: o.Comment, Order: o.Order.Order}
 	var words run.Words
 	if again {
 		next.Review = last.Review

@@ -53,7 +53,7 @@ func (o *order) checks(ctx context.Context) (run.Answer, error) {
 		r.Shown = &run.Shown{Head: head, At: o.time}
 		a.Reply = moved(head)
 	default:
-		r.Let = &run.Let{By: o.By, Comment: o.Comment, Order: o.Order.Order, From: head}
+		r.Let = &run.Let{By: o.By, Through: o.Through, Comment: o.Comment, Order: o.Order.Order, From: head}
 	}
 	return a, nil
 }

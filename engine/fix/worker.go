@@ -9,6 +9,7 @@ import (
 
 	"github.com/rs/zerolog"
 
+	"github.com/soulcaster/soulcaster/engine/action"
 	"github.com/soulcaster/soulcaster/engine/fix/run"
 	"github.com/soulcaster/soulcaster/engine/github"
 	"github.com/soulcaster/soulcaster/engine/policy"
@@ -213,10 +214,10 @@ func (s *sitting) at() github.At {
 
 // by is whom the audit names for what a run does.
 func (s *sitting) by() string {
-	if who := s.run.Round().By; who != "" {
-		return "@" + who
+	if round := s.run.Round(); round.By != "" {
+		return action.By("@"+round.By, round.Through)
 	}
-	return "@" + s.run.By
+	return action.By("@"+s.run.By, s.run.Rounds[0].Through)
 }
 
 // earlier returns the earlier of two times, of which the zero time is none.

@@ -44,7 +44,7 @@ func (s *sitting) gone() string {
 // mute closes an open issue as not planned; one that is closed stays as it is, and one
 // that there is not is never filed. It is done once under the action's key: who reopens
 // the issue means it.
-func (s *sitting) mute(ctx context.Context, a action.Action) (answer string, err error) {
+func (s *sitting) mute(ctx context.Context, by string, a action.Action) (answer string, err error) {
 	k := &s.kept
 	did, err := s.turn(ctx, a, "open", "closed", "not_planned")
 	if err != nil {
@@ -60,7 +60,7 @@ func (s *sitting) mute(ctx context.Context, a action.Action) (answer string, err
 		answer = "Muted: it stays closed, its reports are still counted, and it is not reopened until somebody does or says `/soulcaster unmute`."
 	}
 	if k.Number == 0 || k.State == "closed" {
-		k.MutedBy, k.Muted = a.By, true
+		k.MutedBy, k.Muted = by, true
 	}
 	return answer, nil
 }

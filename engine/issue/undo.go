@@ -125,7 +125,7 @@ func (s *sitting) takeBack(ctx context.Context, rec *action.Record, u *Wish) (an
 		answer, err = s.unmute(ctx, s.wishAction(u, "undo/"+rec.Key, "undo", why))
 		answer = "Muting was taken back. " + answer
 	case "issue.unmute":
-		answer, err = s.mute(ctx, s.wishAction(u, "undo/"+rec.Key, "undo", why))
+		answer, err = s.mute(ctx, u.By, s.wishAction(u, "undo/"+rec.Key, "undo", why))
 		answer = "The end of muting was taken back. " + answer
 	default: // comments
 		answer = "The last comment was taken back."

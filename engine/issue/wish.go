@@ -21,10 +21,11 @@ const (
 
 // Wish is what somebody wants done to the issue of a cluster.
 type Wish struct {
-	Do      string    `json:"do,omitempty"` // Undo if it is empty
-	By      string    `json:"by"`           // "@login"
-	Order   string    `json:"order"`        // id of the command, of which this is all that is left
-	At      time.Time `json:"at"`           // when the app was told
+	Do      string    `json:"do,omitempty"`      // Undo if it is empty
+	By      string    `json:"by"`                // "@login"
+	Through string    `json:"through,omitempty"` // what a program brought that asked in their name, in words
+	Order   string    `json:"order"`             // id of the command, of which this is all that is left
+	At      time.Time `json:"at"`                // when the app was told
 	Reply   string    `json:"reply,omitempty"`
 	Answer  string    `json:"answer,omitempty"`
 	Request string    `json:"request_id,omitempty"`
@@ -141,7 +142,7 @@ func (s *sitting) choose(ctx context.Context, w *Wish) error {
 func (s *sitting) fulfil(ctx context.Context, w *Wish) (answer string, err error) {
 	switch w.Do {
 	case Mute:
-		return s.mute(ctx, s.wishAction(w, w.Target, "issue.mute", "somebody asked"))
+		return s.mute(ctx, w.By, s.wishAction(w, w.Target, "issue.mute", "somebody asked"))
 	case Unmute:
 		return s.unmute(ctx, s.wishAction(w, w.Target, "issue.unmute", "somebody asked"))
 	}
@@ -153,7 +154,7 @@ func (s *sitting) fulfil(ctx context.Context, w *Wish) (answer string, err error
 }
 
 func (s *sitting) wishAction(w *Wish, key, kind, why string) action.Action {
-	return action.Action{Key: key, Kind: kind, Subject: s.id, By: w.By, Why: why, RequestID: w.Request}
+	return action.Action{Key: key, Kind: kind, Subject: s.id, By: action.By(w.By, w.Through), Why: why, RequestID: w.Request}
 }
 
 // stands says where the cluster stands after a wish; the next look says it anew.

@@ -14,6 +14,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/soulcaster/soulcaster/engine/action"
 	"github.com/soulcaster/soulcaster/engine/backfill"
 	"github.com/soulcaster/soulcaster/engine/cluster"
 	"github.com/soulcaster/soulcaster/engine/feedback"
@@ -201,7 +202,7 @@ func (p *Pages) story(ctx context.Context, at *place, id string) ([]storyLine, e
 	}
 	for _, r := range runs {
 		href := RunPath(at.space.Name(), r.ID)
-		all = append(all, storyLine{At: r.Created, Text: "a fix was asked for by " + r.By, Href: href})
+		all = append(all, storyLine{At: r.Created, Text: "a fix was asked for by " + action.By(r.By, r.Rounds[0].Through), Href: href})
 		if proposed, _ := r.Proposal(); !proposed.IsZero() {
 			text := "a fix was proposed"
 			if r.Pull != nil {

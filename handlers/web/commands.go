@@ -119,7 +119,7 @@ func (p *Pages) give(ctx context.Context, at *place, cluster, name, words string
 	if p.cfg.Commands == nil {
 		return command.Order{}, errNone
 	}
-	return p.cfg.Commands.Give(ctx, at.space, cluster, command.Given{Name: name, Words: words, By: by, RequestID: handlers.RequestID(ctx)})
+	return p.cfg.Commands.Give(ctx, at.space, cluster, command.Given{Name: name, Words: words, By: by, Through: at.who.through, RequestID: handlers.RequestID(ctx)})
 }
 
 // refused answers a command that was not taken.

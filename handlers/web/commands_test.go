@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -163,6 +164,56 @@ func TestButtonOfAPage(t *testing.T) {
 	d.world.Settle()
 	if i := d.world.GitHub.Issues(7)[0]; i.State != "open" {
 		t.Errorf("after undo the issue is %s", i.State)
+	}
+}
+
+// What a program orders is its person's, and names what it brought wherever it is told of.
+func TestWhatAProgramOrdersSaysSo(t *testing.T) {
+	d := newDesk(t)
+	d.permission = d.world.GitHub.Permission
+	ann := d.signed("ann")
+	made := ann.ask("POST", "/installations/101/keys/make", url.Values{"name": {"deploy <b>@all"}, "role": {"write"}, "days": {"30"}, "repository": {"acme/web"}})
+	key := regexp.MustCompile(`sck_101_[A-Z2-7]{26}`).FindString(made.Body.String())
+	const byKey = `the key "deploy <b>@all"`
+	order := func(token, name, through string) {
+		t.Helper()
+		var o command.Order
+		out := d.program(token, "POST", api+d.commands(), `{"command": "`+name+`"}`)
+		if err := json.Unmarshal(out.Body.Bytes(), &o); err != nil || out.Code != http.StatusAccepted || o.Through != through {
+			t.Fatalf("%s: %d %s", name, out.Code, out.Body)
+		}
+		d.world.Pass(time.Second)
+		d.world.Settle()
+	}
+	order(key, "mute", byKey)
+	order("ghu_bob", "undo", "a token of theirs")
+	order(key, "fix", byKey)
+
+	var log auditList
+	if code := ann.told(api+d.project+"/audit", &log); code != http.StatusOK {
+		t.Fatal(code)
+	}
+	by := make(map[string]string)
+	for _, e := range log.Entries {
+		by[e.Kind] = e.By
+	}
+	for kind, want := range map[string]string{"issue.mute": "@ann, by " + byKey, "undo": "@bob, by a token of theirs", "run.status": "@ann, by " + byKey} {
+		if by[kind] != want {
+			t.Errorf("%s by %q, want %q, of %v", kind, by[kind], want, by)
+		}
+	}
+	var runs struct{ Runs []runTold }
+	if ann.told(api+d.project+"/runs", &runs); len(runs.Runs) != 1 || runs.Runs[0].By != "ann" || runs.Runs[0].Through != byKey {
+		t.Fatalf("%+v", runs)
+	}
+	for _, at := range []string{d.project + "/clusters/" + theCluster, runs.Runs[0].Page} {
+		if page := ann.ask("GET", at, nil).Body.String(); !strings.Contains(page, "by ann, by the key &#34;deploy &lt;b&gt;@all&#34;") {
+			t.Errorf("%s does not say so:\n%s", at, page)
+		}
+	}
+	// On GitHub the name calls nobody.
+	if said := strings.Join(d.world.GitHub.Comments(7, 1), "\n"); !strings.Contains(said, `Asked for by ann, by the key "deploy `) || strings.Contains(said, "@all") || strings.Contains(said, "<b>") {
+		t.Errorf("said on GitHub:\n%s", said)
 	}
 }
 

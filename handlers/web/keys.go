@@ -56,7 +56,7 @@ func keyRoles() []keyRole {
 func keyLives() []int { return []int{30, 90, 365} }
 
 func (p *Pages) keysView(r *http.Request, at *place) (keysView, error) {
-	v := keysView{frame: p.inside(r, at, "Keys", link{Text: "Keys"}), At: at, Names: at.repositories(needs.see), Roles: keyRoles(), Lives: keyLives(), Person: !at.who.operator && at.who.key == ""}
+	v := keysView{frame: p.inside(r, at, "Keys", link{Text: "Keys"}), At: at, Names: at.repositories(needs.see), Roles: keyRoles(), Lives: keyLives(), Person: !at.who.operator && !at.who.key}
 	all, err := apikey.List(r.Context(), at.home)
 	if err != nil {
 		return v, err
@@ -132,7 +132,7 @@ func (p *Pages) makeKey(w http.ResponseWriter, r *http.Request, at *place) {
 
 // wantedKey reads the form; problem says what is wrong with it.
 func (p *Pages) wantedKey(r *http.Request, at *place) (k apikey.Key, problem string) {
-	if at.who.operator || at.who.key != "" {
+	if at.who.operator || at.who.key {
 		return k, "A key stands for a person: sign in with GitHub to make one."
 	}
 	k = apikey.Key{Name: strings.TrimSpace(r.PostFormValue("name")), By: at.who.who.Login, ByID: at.who.who.ID, Made: p.now().UTC()}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -83,7 +84,7 @@ func (p *Pages) tokenHolder(ctx context.Context, t github.PersonToken) (*viewer,
 	if !known {
 		p.tokens.keep(t.Value, who)
 	}
-	return &viewer{who: who, reach: reach}, nil
+	return &viewer{who: who, through: "a token of theirs", reach: reach}, nil
 }
 
 // errWorthless says that a key is good, and stands for nothing any more.
@@ -132,7 +133,7 @@ func (p *Pages) keyHolder(ctx context.Context, text string) (*viewer, error) {
 	if len(reach.Repositories) == 0 {
 		return nil, errWorthless
 	}
-	return &viewer{who: maker, key: k.Name, reach: map[int64]github.Reach{id: reach}}, nil
+	return &viewer{who: maker, key: true, through: "the key " + strconv.Quote(k.Name), reach: map[int64]github.Reach{id: reach}}, nil
 }
 
 // makerMay asks what whoever made a key may do in a repository now; for a minute GitHub is

@@ -192,7 +192,7 @@ func (at *place) whole() bool { return at.all() }
 // the key.
 func (at *place) made(by source.By) bool {
 	who := at.who
-	return who.who.ID != 0 && by.ID == who.who.ID && (who.key == "" || by.Who == who.name()) || at.whole()
+	return who.who.ID != 0 && by.ID == who.who.ID && (!who.key || by.Who == who.name()) || at.whole()
 }
 
 // sees reports whether who asks may know that something belongs to a repository.

@@ -21,6 +21,7 @@ type runTold struct {
 	Reason  run.Reason `json:"reason,omitempty"` // why it ended, or its last round came to nothing
 	Live    bool       `json:"live"`             // false: nothing is written to GitHub
 	By      string     `json:"by"`
+	Through string     `json:"through,omitempty"` // what a program brought that asked in their name
 	Created time.Time  `json:"created"`
 	Changed time.Time  `json:"changed"` // when the state became what it is
 	Ended   *time.Time `json:"ended,omitempty"`
@@ -74,7 +75,7 @@ type fileTold struct {
 
 func toldOf(space string, r *run.Run, u run.Usage) runTold {
 	t := runTold{
-		ID: r.ID, Page: RunPath(space, r.ID), Cluster: r.Cluster, Issue: r.Issue, State: r.State, Reason: r.Reason, Live: r.Live, By: r.By,
+		ID: r.ID, Page: RunPath(space, r.ID), Cluster: r.Cluster, Issue: r.Issue, State: r.State, Reason: r.Reason, Live: r.Live, By: r.By, Through: r.Rounds[0].Through,
 		Created: r.Created, Changed: r.Changed, Round: r.Round().N, Change: r.Diff(), Tasks: r.Attempts, Place: r.Place, Waits: r.Waits,
 		Cost: costTold{Requests: u.Requests, Input: u.Input, Cached: u.Cached, Output: u.Output, Spent: u.Spent},
 	}

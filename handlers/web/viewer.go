@@ -6,12 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"strconv"
 	"sync"
 	"time"
 
 	"golang.org/x/sync/singleflight"
 
+	"github.com/soulcaster/soulcaster/engine/action"
 	"github.com/soulcaster/soulcaster/engine/github"
 	"github.com/soulcaster/soulcaster/engine/project"
 	"github.com/soulcaster/soulcaster/engine/signin"
@@ -21,7 +21,8 @@ import (
 type viewer struct {
 	operator bool // sees everything: with the operator's token, or at the machine of a preview
 	who      github.Person
-	key      string                 // what the key is called that a program of theirs brings, "" if it is themselves
+	key      bool                   // a program of theirs asks, with a key
+	through  string                 // what a program of theirs brings, in words; "" if it is themselves
 	reach    map[int64]github.Reach // by installation
 	session  signin.Session         // of a browser
 }
@@ -34,10 +35,7 @@ func (v *viewer) name() string {
 	if v.operator {
 		return "the operator"
 	}
-	if v.key != "" {
-		return "@" + v.who.Login + ", by the key " + strconv.Quote(v.key)
-	}
-	return "@" + v.who.Login
+	return action.By("@"+v.who.Login, v.through)
 }
 
 // installations are those that the viewer may see something of, all being the app's.

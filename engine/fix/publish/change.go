@@ -21,6 +21,7 @@ type Change struct {
 	Result        *brief.Result // the container's: foreign
 	Usage         run.Usage
 	Asked         string    // login of who asked for this round; "" if checks did
+	Through       string    // what a program brought that asked in their name, in words
 	Words         run.Words // what they said
 	Live          bool      // false: nothing is written to GitHub
 	Now           time.Time

@@ -179,7 +179,7 @@ func encode(v any) ([]byte, error) {
 func (p *Publisher) action(c Change, key, kind, why string, request []byte) action.Action {
 	by := "checks"
 	if c.Asked != "" {
-		by = "@" + c.Asked // as the log names people
+		by = action.By("@"+c.Asked, c.Through)
 	}
 	return action.Action{Key: key, Kind: kind, Subject: c.Run.ID, By: by, Why: why, RequestID: c.Run.RequestID, Request: request}
 }

@@ -14,6 +14,7 @@ type Order struct {
 	Pull      bool   // that is a pull request
 	By        string // login
 	ByID      int64  // GitHub's id of the same
+	Through   string // what a program brought that ordered it in their name, in words
 	Comment   int64  // 0 if it was given on a page
 	Order     string // id of what was given on a page
 	URL       string // of the comment

@@ -140,6 +140,7 @@ type Round struct {
 	N       int          `json:"n"`
 	By      string       `json:"by"`                // login of who asked; "" if checks did
 	ByID    int64        `json:"by_id,omitempty"`   // GitHub's id of the same
+	Through string       `json:"through,omitempty"` // what a program brought that asked in their name, in words
 	Comment int64        `json:"comment,omitempty"` // that asked for it
 	Order   string       `json:"order,omitempty"`   // that asked for it, if it was given on a page
 	Review  int64        `json:"review,omitempty"`  // that asked for it
@@ -200,6 +201,7 @@ type Attempt struct {
 // Let is that the repository's workflows may run on the proposal as it is.
 type Let struct {
 	By      string `json:"by"` // login
+	Through string `json:"through,omitempty"`
 	Comment int64  `json:"comment,omitempty"`
 	Order   string `json:"order,omitempty"`  // if it was given on a page
 	From    string `json:"from"`             // the head that it was said of
@@ -226,9 +228,10 @@ func (r *Reviewed) Before(other Reviewed) bool {
 
 // Wish is that a run end.
 type Wish struct {
-	Reason Reason    `json:"reason"`
-	By     string    `json:"by,omitempty"` // login
-	At     time.Time `json:"at"`
+	Reason  Reason    `json:"reason"`
+	By      string    `json:"by,omitempty"` // login
+	Through string    `json:"through,omitempty"`
+	At      time.Time `json:"at"`
 }
 
 // Pull is the run's pull request.

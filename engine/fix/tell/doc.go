@@ -13,6 +13,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/soulcaster/soulcaster/engine/action"
 	"github.com/soulcaster/soulcaster/engine/fix/run"
 	"github.com/soulcaster/soulcaster/engine/markdown"
 )
@@ -31,6 +32,11 @@ func login(name string) string {
 		return "somebody"
 	}
 	return markdown.Inline(name, 50)
+}
+
+// asker is who asked for something, and by what if a program did it in their name.
+func asker(by, through string) string {
+	return action.By(login(by), markdown.Inline(through, 100))
 }
 
 // Span is a duration as people say it, to the minute once there is one.

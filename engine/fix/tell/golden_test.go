@@ -37,6 +37,7 @@ func TestStatus(t *testing.T) {
 		"launching": view(run.Launching, func(v *tell.View) {
 			v.Run.Comment, v.Run.CommentURL = 88, "https://github.com/acme/web/issues/7#issuecomment-88"
 		}),
+		"launching-by-key": view(run.Launching, func(v *tell.View) { v.Run.Rounds[0].Through = `the key "deploy"` }),
 		"launching-again": view(run.Launching, func(v *tell.View) {
 			v.Run.Attempts, v.Run.Attempt = 2, &run.Attempt{N: 2, Round: 1}
 		}),

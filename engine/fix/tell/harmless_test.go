@@ -56,9 +56,9 @@ func texts(s string) map[string]string {
 	out := make(map[string]string)
 	foreign := func(v *tell.View) {
 		v.Said, v.Run.By, v.Run.Waits, v.Run.CommentURL = s, s, s, s
-		v.Run.Wish = &run.Wish{By: s}
+		v.Run.Wish = &run.Wish{By: s, Through: s}
 		v.Evidence = []brief.Evidence{{Source: s, Field: s, Text: s}, {Source: "sentry", Field: "stack", Text: s}}
-		v.Run.Round().By = s
+		v.Run.Round().By, v.Run.Round().Through = s, s
 		v.Run.Round().Refused = []run.Refusal{{Path: s, Rule: "path", Why: "a path that goes nowhere or up"}, {Path: s, Rule: "size", Why: "too long"}}
 		v.Run.Attempt = &run.Attempt{N: 1, Round: 1}
 		v.Live = run.Live{At: v.Now, Attempt: 1, Phase: brief.Phase(s), Note: s}
@@ -73,7 +73,7 @@ func texts(s string) map[string]string {
 	out["alive"] = tell.Alive(second, "https://github.com/acme/web/issues/7#issuecomment-1")
 	p := proposal(func(p *tell.Proposal) {
 		p.Title, p.Said, p.Asked, p.Run.By = s, s, s, s
-		p.Run.Rounds = append(p.Run.Rounds, run.Round{N: 2, By: s})
+		p.Run.Rounds = append(p.Run.Rounds, run.Round{N: 2, By: s, Through: s})
 		p.Tests = []brief.Test{{When: s, Command: s}, {When: "after", Command: s}}
 		p.Files = []tell.File{{Path: s, Note: "new"}, {Path: s}}
 	})

@@ -227,11 +227,11 @@ func noTests(when string, e brief.Ending) string {
 // facts are who, how long, how much, and what is held.
 func (p Proposal) facts() []string {
 	r := p.Run
-	list := []string{fmt.Sprintf("Asked for by %s, for %s", login(r.By), issueOf(r))}
+	list := []string{fmt.Sprintf("Asked for by %s, for %s", asker(r.By, r.Rounds[0].Through), issueOf(r))}
 	for _, round := range r.Rounds[1:] {
 		by := "failing checks"
 		if round.By != "" {
-			by = login(round.By)
+			by = asker(round.By, round.Through)
 		}
 		list = append(list, fmt.Sprintf("Round %d was asked for by %s", round.N, by))
 	}

@@ -146,7 +146,7 @@ func ending(v View) string {
 		why = "It ended before there was a change to propose."
 	}
 	if r.Wish != nil && r.Wish.By != "" && r.Reason == run.ReasonCommand {
-		why = "It was cancelled by " + login(r.Wish.By) + "."
+		why = "It was cancelled by " + asker(r.Wish.By, r.Wish.Through) + "."
 	}
 	return strings.TrimSpace(why + " " + next)
 }
@@ -170,11 +170,11 @@ func refusals(r *run.Run) string {
 // facts are the lines that every status has.
 func facts(v View) []string {
 	r := v.Run
-	list := []string{"Asked for by " + login(r.By) + comment(r) + ", " + moment(r.Created)}
+	list := []string{"Asked for by " + asker(r.By, r.Rounds[0].Through) + comment(r) + ", " + moment(r.Created)}
 	if round := r.Round(); round.N > 1 {
 		by := "failing checks asked for it"
 		if round.By != "" {
-			by = login(round.By) + " asked for it"
+			by = asker(round.By, round.Through) + " asked for it"
 		}
 		list = append(list, fmt.Sprintf("Round %d of at most %d: %s", round.N, 1+v.Rounds, by))
 	}
