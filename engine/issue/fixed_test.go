@@ -183,7 +183,7 @@ func TestUndoOfTheClosing(t *testing.T) {
 	w.Settle()
 	undo := func(id int64) {
 		var b storage.Batch
-		command.Add(&b, command.Comment{ID: id, Number: 1, Author: "maintainer", Line: "/soulcaster undo", CreatedAt: w.Time})
+		command.Add(&b, command.Comment{ID: id, Number: 1, Author: "maintainer", AuthorID: enginetest.ID("maintainer"), Line: "/soulcaster undo", CreatedAt: w.Time})
 		if err := w.Space(repo).Apply(t.Context(), &b); err != nil {
 			t.Fatal(err)
 		}
@@ -474,7 +474,7 @@ func TestProofIsTakenBack(t *testing.T) {
 	}
 	for id := range int64(2) { // the edit that says so, and the comment
 		var b storage.Batch
-		command.Add(&b, command.Comment{ID: id + 1, Number: 1, Author: "maintainer", Line: "/soulcaster undo", CreatedAt: w.Time})
+		command.Add(&b, command.Comment{ID: id + 1, Number: 1, Author: "maintainer", AuthorID: enginetest.ID("maintainer"), Line: "/soulcaster undo", CreatedAt: w.Time})
 		if err := w.Space(repo).Apply(t.Context(), &b); err != nil {
 			t.Fatal(err)
 		}

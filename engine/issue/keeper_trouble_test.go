@@ -227,7 +227,7 @@ func undo(w *enginetest.World, comment int64, author string) {
 	w.T.Helper()
 	w.GitHub.Allow(author, github.Write)
 	var b storage.Batch
-	command.Add(&b, command.Comment{ID: comment, Number: 1, Author: author, Line: "/soulcaster undo", CreatedAt: w.Time})
+	command.Add(&b, command.Comment{ID: comment, Number: 1, Author: author, AuthorID: enginetest.ID(author), Line: "/soulcaster undo", CreatedAt: w.Time})
 	if err := w.Space(repo).Apply(w.T.Context(), &b); err != nil {
 		w.T.Fatal(err)
 	}
