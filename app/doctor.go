@@ -355,22 +355,9 @@ func repositories(in config.Installation) []string {
 	return slices.Sorted(maps.Keys(names))
 }
 
-// lacks names the permissions that are missing for keeping issues and, if the agent
-// can be started, for proposing fixes.
+// lacks is what is wrong with permissions.
 func lacks(have map[string]string, fix bool) error {
-	var missing []string
-	for _, want := range []struct {
-		name, level string
-		fix         bool
-	}{
-		{"issues", "write", false}, {"metadata", "read", false},
-		{"contents", "write", true}, {"pull_requests", "write", true}, {"checks", "read", true},
-	} {
-		if has := have[want.name]; has != "write" && has != want.level && (fix || !want.fix) {
-			missing = append(missing, want.name+": "+want.level)
-		}
-	}
-	if len(missing) > 0 {
+	if missing := upkeep.Lacks(have, fix); len(missing) > 0 {
 		return fmt.Errorf("missing: %s", strings.Join(missing, ", "))
 	}
 	return nil

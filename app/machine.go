@@ -194,7 +194,7 @@ func assemble(ctx context.Context, cfg *config.Config, db storage.DB, bell stora
 		repositories, installed = host, host
 	}
 	tenants.Handle(upkeep.RepositoryWork, upkeep.Repository(repositories, projects, actions, queue.Wake, now))
-	queue.Handle(upkeep.InstallationWork, upkeep.Installation(installed, app, projects, sources, actions, queue.Wake, now))
+	queue.Handle(upkeep.InstallationWork, upkeep.Installation(installed, cfg.Launcher.Kind != config.LauncherNone, app, projects, sources, actions, queue.Wake, now))
 	tenants.Handle(upkeep.RestateWork, upkeep.Restate(projects, queue.Wake))
 	queue.Handle(upkeep.EraseWork, upkeep.Erase(projects, app, now))
 
@@ -269,7 +269,7 @@ func assemble(ctx context.Context, cfg *config.Config, db storage.DB, bell stora
 	worker := command.NewWorker(commandHost(host), commandRuns(made.runs), projects, actions, mac, queue.Wake, now)
 	tenants.Handle("command", worker.Handle)
 	pages, err := web.New(web.Config{
-		Sources: sources, Imports: imports, Quotas: meter.Of, Eraser: eraser,
+		Sources: sources, Imports: imports, Quotas: meter.Of, NearQuotas: meter.Near, Eraser: eraser,
 		Preview: m.preview, Demo: m.sample != nil, PublicURL: cmp.Or(cfg.PublicURL, m.address), AdminToken: cfg.AdminToken.Reveal(), SignIn: people, Permission: permission, Wake: queue.Wake, Commands: worker, Drafts: keeper, Check: check,
 	}, projects, actions, now)
 	if err != nil {

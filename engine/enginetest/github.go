@@ -29,6 +29,7 @@ type GitHub struct {
 	names       map[string]int64
 	permissions map[int64]github.Permission // by person
 	suspended   map[int64]bool
+	granted     map[int64]map[string]string
 	gone        map[int64]bool
 	proposals   map[int64]*proposals // by repository
 	nextComment int64
@@ -50,7 +51,7 @@ const App = "soulcaster[bot]"
 // NewGitHub returns a GitHub without repositories.
 func NewGitHub(now func() time.Time) *GitHub {
 	return &GitHub{Now: now, repos: make(map[int64]*repo), names: make(map[string]int64),
-		permissions: make(map[int64]github.Permission), suspended: make(map[int64]bool), gone: make(map[int64]bool)}
+		permissions: make(map[int64]github.Permission), suspended: make(map[int64]bool), granted: make(map[int64]map[string]string), gone: make(map[int64]bool)}
 }
 
 // Add makes a repository.
@@ -111,11 +112,18 @@ func ID(login string) int64 { return int64(crc32.ChecksumIEEE([]byte(strings.ToL
 // Person is the same person.
 func Person(login string) github.Person { return github.Person{ID: ID(login), Login: login} }
 
-// Suspend suspends an installation; Uninstall removes it.
+// Suspend suspends an installation, or resumes it.
 func (g *GitHub) Suspend(id int64, on bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.suspended[id] = on
+}
+
+// Grant sets what an installation lets the App do; without it, it is what issues need.
+func (g *GitHub) Grant(id int64, permissions map[string]string) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.granted[id] = permissions
 }
 
 // Uninstall removes an installation.
@@ -453,7 +461,11 @@ func (g *GitHub) Installation(_ context.Context, id int64) (github.Installation,
 	if g.gone[id] {
 		return github.Installation{}, github.ErrUninstalled
 	}
-	return github.Installation{ID: id, Account: "acme", Suspended: g.suspended[id]}, nil
+	granted := g.granted[id]
+	if granted == nil {
+		granted = map[string]string{"issues": "write", "metadata": "read"}
+	}
+	return github.Installation{ID: id, Account: "acme", Suspended: g.suspended[id], Permissions: granted}, nil
 }
 
 // Covered lists all repositories: every installation covers them.

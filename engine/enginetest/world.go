@@ -149,7 +149,7 @@ func (w *World) open() {
 	w.Keeper = issue.NewKeeper(host, w.Judge, w.Projects, w.Store, w.Actions, mac, wake, w.Now)
 	w.Keeper.Register(tenants)
 	tenants.Handle(upkeep.RepositoryWork, upkeep.Repository(repositories, w.Projects, w.Actions, wake, w.Now))
-	w.Handle(upkeep.InstallationWork, upkeep.Installation(installations, app, w.Projects, w.Store, w.Actions, wake, w.Now))
+	w.Handle(upkeep.InstallationWork, upkeep.Installation(installations, false, app, w.Projects, w.Store, w.Actions, wake, w.Now))
 	tenants.Handle(upkeep.RestateWork, upkeep.Restate(w.Projects, wake))
 	w.Handle(upkeep.EraseWork, upkeep.Erase(w.Projects, app, w.Now))
 }

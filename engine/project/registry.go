@@ -33,6 +33,7 @@ type InstallationState struct {
 	ID        int64     `json:"id"`
 	Account   string    `json:"account,omitempty"`
 	Suspended bool      `json:"suspended,omitempty"`
+	Lacks     []string  `json:"lacks,omitempty"`        // permissions that the App needs there and does not have: "issues: write"
 	Looked    time.Time `json:"looked,omitzero"`        // when GitHub was last asked
 	Covers    []int64   `json:"repositories,omitempty"` // GitHub's ids; none while they are not known, or too many to be
 }

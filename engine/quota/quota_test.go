@@ -154,6 +154,12 @@ func TestReportsOfADay(t *testing.T) {
 		if a := h.must(globex, "x")[0]; a.State != intake.Grouping {
 			t.Errorf("the other tenant: %+v", a)
 		}
+		if near, err := h.meter.Near(t.Context(), acme); err != nil || len(near) != 1 || near[0].Name != quota.Reports || !strings.Contains(near[0].Message, "midnight") {
+			t.Errorf("near a limit: %+v, %v", near, err)
+		}
+		if near, err := h.meter.Near(t.Context(), globex); err != nil || len(near) != 0 {
+			t.Errorf("the other tenant, near a limit: %+v, %v", near, err)
+		}
 		if u := h.of(acme, quota.Reports); u.Used != 10 || u.Message == "" {
 			t.Errorf("use: %+v", u)
 		}

@@ -3,6 +3,7 @@ package quota
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strconv"
 	"time"
 
@@ -128,6 +129,18 @@ func (m *Meter) Of(ctx context.Context, installation int64) ([]Use, error) {
 	}
 	runs, err := m.Runs(ctx, installation)
 	return append(uses, runs...), err
+}
+
+// Near returns what of an installation is near its limit, or at it, as far as is known
+// without counting anew; storage.ErrNoSpace if the installation is not there.
+func (m *Meter) Near(ctx context.Context, installation int64) ([]Use, error) {
+	uses, _, err := m.now(ctx, installation)
+	if err == nil && m.Runs != nil {
+		var runs []Use
+		runs, err = m.Runs(ctx, installation)
+		uses = append(uses, runs...)
+	}
+	return slices.DeleteFunc(uses, func(u Use) bool { return u.Message == "" }), err
 }
 
 // now is what is known of an installation's uses without asking the store, if it was

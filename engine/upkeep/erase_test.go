@@ -119,7 +119,7 @@ func newStreet(t *testing.T, db storage.DB, bell storage.Bell, tenants ...*tenan
 	}, s.queue.Wake, s.now).Handle)
 	issue.NewKeeper(s.github, nil, s.projects, sources, actions, func(space, text string) string { return fmt.Sprintf("%x", space+text) }, s.queue.Wake, s.now).Register(s.queue)
 	s.queue.Handle(upkeep.RepositoryWork, upkeep.Repository(s.github, s.projects, actions, s.queue.Wake, s.now))
-	s.queue.Handle(upkeep.InstallationWork, upkeep.Installation(s.github, s.app, s.projects, stored, actions, s.queue.Wake, s.now))
+	s.queue.Handle(upkeep.InstallationWork, upkeep.Installation(s.github, false, s.app, s.projects, stored, actions, s.queue.Wake, s.now))
 	s.queue.Handle(upkeep.EraseWork, upkeep.Erase(s.projects, s.app, s.now))
 	fix.New(fix.Config{App: s.app, Projects: s.projects, Log: actions, Wake: s.queue.Wake, Now: s.now}).Register(s.queue)
 	return s

@@ -38,12 +38,13 @@ type Sources interface {
 
 // Installation returns the handler of InstallationWork. An installation that
 // GitHub does not know any more is erased, with all its projects. Without a host,
-// in a preview, nobody is asked.
-func Installation(host Installations, app storage.Space, projects *project.Registry, sources Sources, log *action.Log, wake func(spaces ...string), now func() time.Time) work.Handler {
+// in a preview, nobody is asked. fix says that the agent can be started, which takes more
+// permissions.
+func Installation(host Installations, fix bool, app storage.Space, projects *project.Registry, sources Sources, log *action.Log, wake func(spaces ...string), now func() time.Time) work.Handler {
 	return func(ctx context.Context, it work.Item) (time.Time, error) {
 		id := project.Installation(it.Space.Name())
 		if host != nil {
-			gone, err := askInstallation(ctx, host, it.Space, id, now)
+			gone, err := askInstallation(ctx, host, fix, it.Space, id, now)
 			if err != nil {
 				return time.Time{}, err
 			}
@@ -70,7 +71,7 @@ func Installation(host Installations, app storage.Space, projects *project.Regis
 
 // askInstallation brings what is remembered of an installation in line with
 // GitHub, and reports whether it is gone.
-func askInstallation(ctx context.Context, host Installations, home storage.Space, id int64, now func() time.Time) (gone bool, err error) {
+func askInstallation(ctx context.Context, host Installations, fix bool, home storage.Space, id int64, now func() time.Time) (gone bool, err error) {
 	was, entry, err := project.LoadInstallation(ctx, home)
 	if err != nil {
 		return false, err
@@ -83,7 +84,7 @@ func askInstallation(ctx context.Context, host Installations, home storage.Space
 		return false, err
 	}
 	is := was
-	is.Account, is.Suspended, is.Looked = seen.Account, seen.Suspended, now().UTC()
+	is.Account, is.Suspended, is.Lacks, is.Looked = seen.Account, seen.Suspended, Lacks(seen.Permissions, fix), now().UTC()
 	if !is.Suspended { // or GitHub does not say
 		if is.Covers, err = host.Covered(ctx, id); err != nil {
 			return false, err

@@ -189,6 +189,38 @@ func TestSuspendedStops(t *testing.T) {
 	}
 }
 
+// What an installation does not let the App do is remembered until it does.
+func TestInstallationLacksPermissions(t *testing.T) {
+	w := world(t)
+	report(w, "api", "CSV export of orders times out")
+	home, err := w.Projects.Space(t.Context(), enginetest.Installation)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct {
+		granted map[string]string
+		want    []string
+	}{
+		{map[string]string{"issues": "read", "metadata": "read"}, []string{"issues: write"}},
+		{map[string]string{}, []string{"issues: write", "metadata: read"}},
+		{map[string]string{"issues": "write", "metadata": "read", "contents": "read"}, nil},
+	} {
+		w.GitHub.Grant(enginetest.Installation, tt.granted)
+		var b storage.Batch
+		work.Add(&b, upkeep.InstallationWork)
+		if err := home.Apply(t.Context(), &b); err != nil {
+			t.Fatal(err)
+		}
+		w.Settle()
+		if in, _, err := project.LoadInstallation(t.Context(), home); err != nil || !slices.Equal(in.Lacks, tt.want) {
+			t.Errorf("%v: %q, %v", tt.granted, in.Lacks, err)
+		}
+	}
+	if got := upkeep.Lacks(map[string]string{"issues": "write", "metadata": "read", "contents": "read"}, true); !slices.Equal(got, []string{"contents: write", "pull_requests: write", "checks: read"}) {
+		t.Errorf("for the agent: %q", got)
+	}
+}
+
 func TestUninstalledIsErased(t *testing.T) {
 	w := world(t)
 	report(w, "api", "CSV export of orders times out")

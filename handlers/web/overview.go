@@ -14,6 +14,7 @@ import (
 	"github.com/soulcaster/soulcaster/engine/intake"
 	"github.com/soulcaster/soulcaster/engine/issue"
 	"github.com/soulcaster/soulcaster/engine/project"
+	"github.com/soulcaster/soulcaster/engine/work"
 	"github.com/soulcaster/soulcaster/handlers"
 )
 
@@ -52,6 +53,9 @@ func (p *Pages) overview(w http.ResponseWriter, r *http.Request, who *viewer) {
 	}
 	if next != nil {
 		v.Next = "/?" + url.Values{"from": {next.String()}}.Encode()
+	}
+	if n := p.failed.Load(); who.operator && n > 0 {
+		v.Needs = append(v.Needs, need{Kind: "checks", Of: "this server", Text: plural(int(n), "check", "checks") + " failed at the last look", Href: "/checks"})
 	}
 	if err := p.wholes(r, homes, v); err != nil {
 		p.broken(w, r, err)
@@ -208,28 +212,42 @@ func each(n int, do func(i int) error) error {
 	return errors.Join(errs...)
 }
 
-// wholes adds the installations that the viewer may see as a whole, and what of them needs
-// a person: what they hold, and the sources that fell silent.
+// wholes adds the installations that the viewer may see as a whole, and what of all of
+// them needs a person.
 func (p *Pages) wholes(r *http.Request, homes []*place, v *overviewView) error {
-	homes = slices.DeleteFunc(homes, func(at *place) bool { return !at.whole() })
-	needs := make([][]need, len(homes))
+	found := make([][]need, len(homes))
 	err := each(len(homes), func(i int) (err error) {
-		needs[i], err = p.needsOfWhole(r, homes[i])
+		found[i], err = p.needsOfInstallation(r, homes[i])
 		if absent(err) {
 			return nil
 		}
 		return err
 	})
 	for i, at := range homes {
-		v.Needs = append(v.Needs, needs[i]...)
-		if p.cfg.Sources != nil {
+		v.Needs = append(v.Needs, found[i]...)
+		if p.cfg.Sources != nil && at.whole() {
 			v.Homes = append(v.Homes, link{at.Account(), installationPath(at.installation)})
 		}
 	}
 	return err
 }
 
-func (p *Pages) needsOfWhole(r *http.Request, at *place) (needs []need, err error) {
+// needsOfInstallation is what of an installation needs a person: what all may know who may
+// see something of it, and what only they may who see it as a whole.
+func (p *Pages) needsOfInstallation(r *http.Request, at *place) (found []need, err error) {
+	path := installationPath(at.installation)
+	add := func(kind, href, format string, args ...any) {
+		found = append(found, need{Kind: kind, Of: at.Account(), Text: fmt.Sprintf(format, args...), Href: href})
+	}
+	if at.state.Suspended {
+		add("suspended", path, "The App is suspended there: feedback is taken in, and everything else waits until that is lifted on GitHub")
+	}
+	if !at.whole() {
+		return found, nil
+	}
+	if len(at.state.Lacks) > 0 {
+		add("permissions", path, "The App may not do there what it needs: somebody has to accept %s on the installation's page at GitHub", strings.Join(at.state.Lacks, ", "))
+	}
 	n := 0
 	err = intake.EachHeld(r.Context(), at.home, perList+1, func(held intake.Held) {
 		if !held.Feedback.Removed {
@@ -240,23 +258,45 @@ func (p *Pages) needsOfWhole(r *http.Request, at *place) (needs []need, err erro
 		return nil, err
 	}
 	if n > 0 {
-		many := plural(n, "report is", "reports are")
-		if n > perList {
-			many = fmt.Sprintf("more than %d reports are", perList)
+		add("held", path+"#held", "%s held: no route names a repository", upTo(n, "report is", "reports are"))
+	}
+	dead, err := work.ListDead(r.Context(), at.home, "", perList+1)
+	if err != nil {
+		return nil, err
+	}
+	if n := len(dead); n > 0 {
+		add("dead", path+"/work", "%s given up", upTo(n, "piece of work was", "pieces of work were"))
+	}
+	if p.cfg.NearQuotas != nil {
+		near, err := p.cfg.NearQuotas(r.Context(), at.installation)
+		if err != nil {
+			return nil, err
 		}
-		needs = append(needs, need{Kind: "held", Of: at.Account(), Text: many + " held: no route names a repository", Href: installationPath(at.installation) + "#held"})
+		for _, u := range near {
+			add("quota", path+"#quotas", "%s", u.Message)
+		}
 	}
 	if p.cfg.Sources == nil {
-		return needs, nil
+		return found, nil
 	}
 	list, err := p.sourcesOf(r, at)
 	for _, t := range list {
 		switch t.State {
 		case silent:
-			needs = append(needs, need{Kind: "silent", Of: at.Account(), Text: t.Name + " used to speak, and fell silent", Href: sourcePath(at, t.ID)})
+			add("silent", sourcePath(at, t.ID), "%s used to speak, and fell silent", t.Name)
+		case rejects:
+			add("refused", sourcePath(at, t.ID), "All that came to %s was refused", t.Name)
 		}
 	}
-	return needs, err
+	return found, err
+}
+
+// upTo is [plural] of what is counted up to [perList].
+func upTo(n int, one, many string) string {
+	if n > perList {
+		return "more than " + plural(perList, one, many)
+	}
+	return plural(n, one, many)
 }
 
 // apiProject is a project as the API tells of it.
@@ -285,15 +325,21 @@ func (s *summary) api(at *place) apiProject {
 	a := apiProject{
 		ID: at.project.ID, Installation: at.installation, Repository: s.Name, Mode: s.Mode, Notice: s.Notice,
 		Problems: s.Counts.Problems, States: make(map[string]int), Reports: s.Counts.Reports, Waiting: len(s.Waiting),
-		Arrived: s.Arrived, Opened: s.Counts.Opened[:], Needs: []apiNeed{},
+		Arrived: s.Arrived, Opened: s.Counts.Opened[:],
 	}
 	for g, n := range s.Counts.Groups {
 		a.States[string(g)] = n
 	}
-	for _, n := range s.Needs {
-		a.Needs = append(a.Needs, apiNeed{n.Kind, n.Text, n.Href})
-	}
+	a.Needs = told(s.Needs)
 	return a
+}
+
+func told(all []need) []apiNeed {
+	list := []apiNeed{}
+	for _, n := range all {
+		list = append(list, apiNeed{n.Kind, n.Text, n.Href})
+	}
+	return list
 }
 
 // tellOverview answers with the projects that the viewer may see.
@@ -344,9 +390,10 @@ func (p *Pages) tellOverview(w http.ResponseWriter, r *http.Request, who *viewer
 
 // apiInstallation is an installation as the API tells of it.
 type apiInstallation struct {
-	ID      int64  `json:"id"`
-	Account string `json:"account"`
-	Whole   bool   `json:"whole"` // who asks sees what belongs to it as a whole, and may connect sources
+	ID      int64     `json:"id"`
+	Account string    `json:"account"`
+	Whole   bool      `json:"whole"` // who asks sees what belongs to it as a whole, and may connect sources
+	Needs   []apiNeed `json:"needs"` // what of it, beside its projects, needs a person
 }
 
 // tellInstallations answers with the installations that the viewer may see something of,
@@ -380,16 +427,29 @@ func (p *Pages) tellInstallations(w http.ResponseWriter, r *http.Request, who *v
 		ids = ids[:limit]
 		answer.Next = strconv.FormatInt(ids[limit-1], 10)
 	}
-	for _, id := range ids {
-		at, err := p.at(r.Context(), who, strconv.FormatInt(id, 10))
+	made := make([]*apiInstallation, len(ids))
+	err = each(len(ids), func(i int) error {
+		at, err := p.at(r.Context(), who, strconv.FormatInt(ids[i], 10))
+		var found []need
+		if err == nil {
+			found, err = p.needsOfInstallation(r, at)
+		}
 		if absent(err) {
-			continue
+			return nil
 		}
-		if err != nil {
-			p.broken(w, r, err)
-			return
+		if err == nil {
+			made[i] = &apiInstallation{ids[i], at.Account(), at.whole(), told(found)}
 		}
-		answer.Installations = append(answer.Installations, apiInstallation{id, at.Account(), at.whole()})
+		return err
+	})
+	if err != nil {
+		p.broken(w, r, err)
+		return
+	}
+	for _, in := range made {
+		if in != nil {
+			answer.Installations = append(answer.Installations, *in)
+		}
 	}
 	handlers.JSON(w, http.StatusOK, answer)
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/soulcaster/soulcaster/engine/enginetest"
 	"github.com/soulcaster/soulcaster/engine/issue"
 	"github.com/soulcaster/soulcaster/engine/project"
+	"github.com/soulcaster/soulcaster/engine/quota"
 	"github.com/soulcaster/soulcaster/engine/source"
 	"github.com/soulcaster/soulcaster/engine/storage"
 	"github.com/soulcaster/soulcaster/engine/storage/bolt"
@@ -121,6 +122,71 @@ func TestOverviewSaysWhatNeedsAPerson(t *testing.T) {
 			`<a href="/runs`+strings.TrimPrefix(home, "/projects")+`/r1abc">A fix for issue #7 is proposed and waits for review</a>`)
 	}
 	contains(t, get(t.Context(), h, "GET", home+"/work").Body.String(), "issue/000001", "does not &lt;b&gt;like&lt;/b&gt; it")
+}
+
+// What of an installation as a whole needs a person is said to who may see it as a whole;
+// that it is suspended, to all who see something of it.
+func TestOverviewSaysWhatAnInstallationNeeds(t *testing.T) {
+	l, _, _ := shop(t)
+	w := l.world
+	w.Take("nowhere", w.Report("nowhere", `{"title": "Nobody knows where"}`)...)
+	w.Settle()
+	home, err := w.Projects.Space(t.Context(), enginetest.Installation)
+	if err != nil {
+		t.Fatal(err)
+	}
+	is, entry, err := project.LoadInstallation(t.Context(), home)
+	if err != nil {
+		t.Fatal(err)
+	}
+	is.Suspended, is.Lacks = true, []string{"issues: write"}
+	var b storage.Batch
+	project.SaveInstallation(&b, entry, is)
+	b.SetJSON("work/dead/command/1", map[string]any{"died": w.Time, "attempts": 3, "error": "no"})
+	if err := home.Apply(t.Context(), &b); err != nil {
+		t.Fatal(err)
+	}
+	l.arrived("others", traffic.Event{Reason: "a wrong key", Counts: traffic.Counts{Rejected: 1}})
+	l.pages.cfg.NearQuotas = func(_ context.Context, installation int64) ([]quota.Use, error) {
+		return []quota.Use{{Name: quota.Reports, Message: "9 of 10 <reports>"}}, nil
+	}
+	l.pages.failed.Store(2)
+	all := []string{
+		`<a href="/installations/101">The App may not do there what it needs: somebody has to accept issues: write`,
+		`<a href="/installations/101#held">1 report is held`, `<a href="/installations/101/work">1 piece of work was given up`,
+		`<a href="/installations/101#quotas">9 of 10 &lt;reports&gt;`, `<a href="/installations/101/sources/others">All that came to others was refused`,
+	}
+	const suspended, checks = `<a href="/installations/101">The App is suspended there`, `<a href="/checks">2 checks failed`
+	ann, cid := l.signed("ann"), l.signed("cid") // an admin, and who may read
+	page := ann.ask("GET", "/", nil).Body.String()
+	contains(t, page, append(all, suspended)...)
+	if strings.Contains(page, checks) {
+		t.Error("a tenant is told of the server's checks")
+	}
+	page = cid.ask("GET", "/", nil).Body.String()
+	contains(t, page, suspended)
+	for _, text := range append(all, checks) {
+		if strings.Contains(page, text) {
+			t.Errorf("who may read is told %s", text)
+		}
+	}
+	operator := l.program(token, "GET", "/", "").Body.String()
+	contains(t, operator, append(all, suspended, checks)...)
+
+	kinds := func(g *guest) (list []string) {
+		var answer struct{ Installations []apiInstallation }
+		answered(t, g.ask("GET", "/api/v1/installations", nil), &answer)
+		for _, n := range answer.Installations[0].Needs {
+			list = append(list, n.Kind)
+		}
+		return list
+	}
+	if got := kinds(ann); !slices.Equal(got, []string{"suspended", "permissions", "held", "dead", "quota", "refused"}) {
+		t.Errorf("the API tells an admin %q", got)
+	}
+	if got := kinds(cid); !slices.Equal(got, []string{"suspended"}) {
+		t.Errorf("the API tells who may read %q", got)
+	}
 }
 
 // Every project is on one of the pages, in each of the lists that tell of projects.

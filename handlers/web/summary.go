@@ -121,11 +121,7 @@ func (p *Pages) needs(ctx context.Context, at *place, s *summary) error {
 		return err
 	}
 	if n := len(dead); n > 0 {
-		more := ""
-		if n > perList {
-			n, more = perList, "more than "
-		}
-		add("dead", s.Href+"/work", "%s%s given up", more, plural(n, "piece of work was", "pieces of work were"))
+		add("dead", s.Href+"/work", "%s given up", upTo(n, "piece of work was", "pieces of work were"))
 	}
 	if n := s.Counts.Groups[issue.WouldFile]; n > 0 && !p.cfg.Preview && s.Mode == string(policy.Preview) {
 		add("preview", s.Href+"?state="+string(issue.WouldFile), "%s, if the project were live", plural(n, "issue would be filed", "issues would be filed"))

@@ -45,6 +45,7 @@ type Config struct {
 	Sources    *source.Store                                                      // nil: there are no pages of sources
 	Imports    *backfill.Backfill                                                 // nil: nothing can be imported
 	Quotas     func(ctx context.Context, installation int64) ([]quota.Use, error) // nil: nobody is told of them
+	NearQuotas func(ctx context.Context, installation int64) ([]quota.Use, error) // those near their limits; nil: nobody is told on the overview
 	Eraser     *erasure.Eraser                                                    // nil: nothing can be erased, or downloaded, from the pages
 	// Check looks at everything that the app needs; nil: there is no page of it.
 	Check func(ctx context.Context) []Finding
