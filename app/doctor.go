@@ -52,7 +52,7 @@ func doctor(ctx context.Context, e *environment, args []string) error {
 	}
 
 	cfg, err := config.Load(e.env)
-	if err == nil && cfg.GitHub.State == config.GitHubNone {
+	if err == nil && (cfg.GitHub.State == config.GitHubNone || cfg.GitHub.State == config.GitHubPart) {
 		if with := registered(ctx, e, cfg); with != nil {
 			cfg = with
 		}
@@ -204,7 +204,7 @@ func checkGitHub(ctx context.Context, cfg *config.Config) []finding {
 	switch cfg.GitHub.State {
 	case config.GitHubNone:
 		return []finding{{what: appCheck, err: errors.New("none is set up"), todo: "start the server: it serves a page on which one is registered. Without one, only serve --preview and demo work"}}
-	case config.GitHubBroken:
+	case config.GitHubPart, config.GitHubBroken:
 		return []finding{{what: "GitHub App", err: cfg.GitHub.Err()}}
 	}
 	as := github.Config{

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -38,15 +39,27 @@ func places(ctx context.Context, cfg *config.Config, db storage.DB) (registratio
 	return p, nil
 }
 
-// withApp returns the settings with the credentials of a registered App among them.
+// withApp returns the settings with the credentials of a registered App among them. One
+// that is set stands in for the one that was kept: that is how they are rotated.
 func withApp(e *environment, a registration.App) (*config.Config, error) {
-	return config.Load(append(slices.Clone(e.env),
-		"GITHUB_APP_INTEGRATION_ID="+strconv.FormatInt(a.ID, 10), "GITHUB_APP_PRIVATE_KEY="+a.PrivateKey,
-		"GITHUB_APP_WEBHOOK_SECRET="+a.WebhookSecret, "GITHUB_OAUTH_CLIENT_ID="+a.ClientID, "GITHUB_OAUTH_CLIENT_SECRET="+a.ClientSecret))
+	env := slices.Clone(e.env)
+	for name, value := range map[string]string{
+		"GITHUB_APP_INTEGRATION_ID": strconv.FormatInt(a.ID, 10), "GITHUB_APP_PRIVATE_KEY": a.PrivateKey, "GITHUB_APP_WEBHOOK_SECRET": a.WebhookSecret,
+		"GITHUB_OAUTH_CLIENT_ID": a.ClientID, "GITHUB_OAUTH_CLIENT_SECRET": a.ClientSecret,
+	} {
+		isSet := func(entry string) bool {
+			own, said, _ := strings.Cut(entry, "=")
+			return own == name && strings.TrimSpace(said) != ""
+		}
+		if !slices.ContainsFunc(e.env, isSet) {
+			env = append(env, name+"="+value)
+		}
+	}
+	return config.Load(env)
 }
 
 // register returns the settings with the credentials of the App that was registered
-// here before, or else serves the set-up page until one is. The page is returned too,
+// here before, or else, where none is set, serves the set-up page until one is. The page is returned too,
 // if there was one: it has more to tell.
 func register(ctx context.Context, e *environment, cfg *config.Config, g *ground, log zerolog.Logger) (*config.Config, http.Handler, error) {
 	kept, err := places(ctx, cfg, g.db)
@@ -56,6 +69,9 @@ func register(ctx context.Context, e *environment, cfg *config.Config, g *ground
 	var page *web.Setup
 	a, known, err := kept.Load(ctx)
 	if err == nil && !known {
+		if cfg.GitHub.State == config.GitHubPart {
+			return nil, nil, &usageError{cfg.GitHub.Err()}
+		}
 		a, page, err = serveSetup(ctx, e, cfg, kept, g, log)
 	}
 	if err != nil || ctx.Err() != nil {

@@ -27,7 +27,7 @@ func serve(ctx context.Context, e *environment, args []string) error {
 		return usagef("serve takes no arguments")
 	}
 	cfg, err := config.Load(e.env)
-	if !*preview {
+	if !*preview && cfg.GitHub.State != config.GitHubPart {
 		err = errors.Join(err, cfg.GitHub.Err())
 	}
 	if err != nil {
@@ -50,7 +50,7 @@ func serve(ctx context.Context, e *environment, args []string) error {
 	m := mode{preview: *preview, address: visible("", g.front.Addr())}
 	var host *github.App
 	if !m.preview {
-		if cfg.GitHub.State == config.GitHubNone {
+		if cfg.GitHub.State != config.GitHubComplete {
 			if cfg, m.setup, err = register(ctx, e, cfg, g, log); err != nil || ctx.Err() != nil {
 				return err
 			}

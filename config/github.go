@@ -18,6 +18,7 @@ type GitHubState string
 const (
 	GitHubNone     GitHubState = "none"     // not one is set
 	GitHubComplete GitHubState = "complete" // all are, and can be read
+	GitHubPart     GitHubState = "part"     // the App's id is missing: what is set stands in for what was kept of an App that was registered here, if one was; else see Err
 	GitHubBroken   GitHubState = "broken"   // some are missing or malformed: see Err
 )
 
@@ -38,7 +39,7 @@ type GitHub struct {
 }
 
 // Err joins a [*Problem] for each of the App's settings that is missing or
-// malformed; nil unless the state is GitHubBroken.
+// malformed; nil unless the state is GitHubPart or GitHubBroken.
 func (g GitHub) Err() error { return errors.Join(g.problems...) }
 
 // decide settles the state, and adds what is missing to the problems.
@@ -59,6 +60,9 @@ func (g *GitHub) decide(env map[string]string) {
 		g.State = GitHubNone
 	case len(missing) == 0 && len(g.problems) == 0:
 		g.State = GitHubComplete
+	case env[integrationSetting] == "" && len(g.problems) == 0:
+		g.State = GitHubPart
+		g.problems = missing
 	default:
 		g.State = GitHubBroken
 		g.problems = append(g.problems, missing...)

@@ -12,18 +12,19 @@ import (
 
 // The names that more than one place needs.
 const (
-	addrSetting      = "SOULCASTER_ADDR"
-	storeSetting     = "SOULCASTER_STORE"
-	keySetting       = "SOULCASTER_SECRET_KEY"
-	fileSetting      = "SOULCASTER_CONFIG"
-	tokenSetting     = "SOULCASTER_ADMIN_TOKEN"
-	apiURLSetting    = "GITHUB_V3_API_URL"
-	webURLSetting    = "GITHUB_WEB_URL"
-	geminiSetting    = "GEMINI_API_KEY"
-	geminiURLSetting = "GOOGLE_GEMINI_BASE_URL"
-	embedSetting     = "SOULCASTER_EMBED_MODEL"
-	summarySetting   = "SOULCASTER_SUMMARY_MODEL"
-	publicSetting    = "SOULCASTER_PUBLIC_URL"
+	addrSetting        = "SOULCASTER_ADDR"
+	storeSetting       = "SOULCASTER_STORE"
+	keySetting         = "SOULCASTER_SECRET_KEY"
+	fileSetting        = "SOULCASTER_CONFIG"
+	tokenSetting       = "SOULCASTER_ADMIN_TOKEN"
+	integrationSetting = "GITHUB_APP_INTEGRATION_ID"
+	apiURLSetting      = "GITHUB_V3_API_URL"
+	webURLSetting      = "GITHUB_WEB_URL"
+	geminiSetting      = "GEMINI_API_KEY"
+	geminiURLSetting   = "GOOGLE_GEMINI_BASE_URL"
+	embedSetting       = "SOULCASTER_EMBED_MODEL"
+	summarySetting     = "SOULCASTER_SUMMARY_MODEL"
+	publicSetting      = "SOULCASTER_PUBLIC_URL"
 
 	launcherSetting   = "SOULCASTER_LAUNCHER"
 	allowLocalSetting = "SOULCASTER_ALLOW_LOCAL_AGENT"
@@ -54,7 +55,7 @@ func Settings() []Setting { return append([]Setting(nil), settings[:]...) }
 
 // settings is the one list of them. It is not to be changed.
 var settings = [...]Setting{
-	{Group: "The GitHub App", Name: "GITHUB_APP_INTEGRATION_ID", app: true, where: "App ID on the App's page", set: setIntegrationID,
+	{Group: "The GitHub App", Name: integrationSetting, app: true, where: "App ID on the App's page", set: setIntegrationID,
 		Doc: "The App ID, a number."},
 	{Group: "The GitHub App", Name: "GITHUB_APP_PRIVATE_KEY", app: true, Secret: true, where: "the .pem file that GitHub made for the App", set: setPrivateKey,
 		Doc: "The text of the App's `.pem` file. Line ends may be real or written as `\\n`; base64 of the file is taken too."},

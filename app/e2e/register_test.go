@@ -143,6 +143,17 @@ func TestRegister(t *testing.T) {
 			}
 			return nil
 		})
+		// A secret of it is rotated by setting it: the rest stays what was kept.
+		w.stop()
+		w.start("GITHUB_APP_WEBHOOK_SECRET=the-next-secret")
+		ping := []byte(`{"zen":"Half measures are as bad as nothing at all.","hook_id":1}`)
+		for secret, want := range map[string]int{"the-next-secret": http.StatusOK, webhookSecret: http.StatusBadRequest} {
+			r, err := w.send("POST", "/api/github/hook", map[string]string{"Content-Type": "application/json",
+				"X-GitHub-Event": "ping", "X-GitHub-Delivery": guid(), "X-Hub-Signature-256": "sha256=" + signature(secret, ping)}, ping)
+			if err != nil || r.status != want {
+				t.Errorf("signed with %s: %v %d %s", secret, err, r.status, r.body)
+			}
+		}
 		file := filepath.Join(w.dir, "data", "soulcaster.db.github.json")
 		if s.name == "bolt" {
 			file = strings.TrimPrefix(s.url, "bolt:") + ".github.json"
