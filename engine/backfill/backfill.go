@@ -128,7 +128,7 @@ func Asks(src *source.Source, p project.Project) error {
 // routed reports whether a repository's name means the project.
 func routed(repository string, p project.Project) bool {
 	name := strings.ToLower(repository)
-	return name != "" && (name == p.Alias || name == strings.ToLower(p.Repo.String()))
+	return name != "" && (name == p.Alias || !p.Borrowed && name == strings.ToLower(p.Repo.String()))
 }
 
 // FromFile begins an import of a file's reports, JSON lines or CSV. What is read of

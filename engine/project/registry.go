@@ -47,6 +47,7 @@ type Project struct {
 	Repo         Repo   `json:"repo"`
 	Alias        string `json:"alias"` // the name it was first called by, lower case
 
+	Borrowed      bool        `json:"borrowed,omitempty"` // Repo was first another project's, which settings still mean by it
 	Private       bool        `json:"private"`
 	DefaultBranch string      `json:"default_branch,omitempty"`
 	Unavailable   string      `json:"unavailable,omitempty"` // why nothing can be written there: gone, archived, issues off
@@ -128,11 +129,11 @@ func (r *Registry) Explain(p Project) []policy.Explained {
 }
 
 // operators is the operator's word for a project, which is found by the name that
-// settings first used or by today's.
+// settings first used or by today's, if that is no other's.
 func (r *Registry) operators(p Project) policy.File {
 	said := r.server[p.Installation]
 	file, ok := said[p.Alias]
-	if !ok {
+	if !ok && !p.Borrowed {
 		file = said[strings.ToLower(p.Repo.String())]
 	}
 	return file
@@ -333,19 +334,20 @@ func (r *Registry) Find(ctx context.Context, installation, repoID int64, fullNam
 }
 
 // Bind remembers GitHub's id of the project's repository, and its present name,
-// so that both mean this project from now on.
-func (r *Registry) Bind(ctx context.Context, p Project) error {
+// so that both mean this project from now on; but a name that meant another one before
+// does so still, and is borrowed.
+func (r *Registry) Bind(ctx context.Context, p Project) (borrowed bool, err error) {
 	home, err := r.Space(ctx, p.Installation)
 	if err != nil {
-		return err
+		return false, err
 	}
 	name := "repo/" + strings.ToLower(p.Repo.String())
 	entries, err := home.Get(ctx, repoIDKey(p.Repo.ID), name)
 	if err != nil {
-		return fmt.Errorf("bind %s: %w", p.Repo, err)
+		return false, fmt.Errorf("bind %s: %w", p.Repo, err)
 	}
 	if entries[0].Exists() && string(entries[0].Value) != p.ID {
-		return fmt.Errorf("bind %s: %w", p.Repo, ErrTwin)
+		return false, fmt.Errorf("bind %s: %w", p.Repo, ErrTwin)
 	}
 	var b storage.Batch
 	if !entries[0].Exists() {
@@ -356,13 +358,14 @@ func (r *Registry) Bind(ctx context.Context, p Project) error {
 		b.RequireEntry(entries[1])
 		b.Set(name, []byte(p.ID))
 	}
+	borrowed = entries[1].Exists() && string(entries[1].Value) != p.ID
 	if len(b.Ops) == 0 {
-		return nil
+		return borrowed, nil
 	}
 	if err := home.Apply(ctx, &b); err != nil {
-		return fmt.Errorf("bind %s: %w", p.Repo, err)
+		return false, fmt.Errorf("bind %s: %w", p.Repo, err)
 	}
-	return nil
+	return borrowed, nil
 }
 
 func repoIDKey(id int64) string { return fmt.Sprintf("repo-id/%d", id) }

@@ -178,7 +178,11 @@ func TestRename(t *testing.T) {
 		if err := space.Apply(t.Context(), &b); err != nil {
 			t.Fatal(err)
 		}
-		return r.Bind(t.Context(), p)
+		borrowed, err := r.Bind(t.Context(), p)
+		if borrowed {
+			t.Errorf("%s is said to be another's", name)
+		}
+		return err
 	}
 	for _, name := range []string{"acme/web", "acme/shop"} {
 		if err := bind(7, name); err != nil {
@@ -212,8 +216,17 @@ func TestRename(t *testing.T) {
 		t.Fatal(err)
 	}
 	q.Repo.ID = 7
-	if err := r.Bind(t.Context(), q); !errors.Is(err, project.ErrTwin) {
+	if _, err := r.Bind(t.Context(), q); !errors.Is(err, project.ErrTwin) {
 		t.Errorf("a twin: %v", err)
+	}
+	// Who calls a repository as another one was called gets nothing that was meant for that.
+	q.Repo = repo(t, "acme/web")
+	q.Repo.ID = 8
+	if q.Borrowed, err = r.Bind(t.Context(), q); err != nil || !q.Borrowed {
+		t.Errorf("the old name is its own: %v, %v", q.Borrowed, err)
+	}
+	if got := r.Policy(q).Labels; slices.Contains(got, "from-the-operator") {
+		t.Errorf("it has what the operator said of another: %q", got)
 	}
 }
 

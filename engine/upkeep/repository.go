@@ -97,7 +97,7 @@ func ask(ctx context.Context, host Repositories, projects *project.Registry, was
 	}
 	is.Looked = now().UTC()
 	if is.Repo.ID != 0 && is.Unavailable == "" {
-		if err := projects.Bind(ctx, is); errors.Is(err, project.ErrTwin) {
+		if is.Borrowed, err = projects.Bind(ctx, is); errors.Is(err, project.ErrTwin) {
 			is.Unavailable = project.ErrTwin.Error()
 		} else if err != nil {
 			return was, err

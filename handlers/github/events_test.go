@@ -104,7 +104,7 @@ func TestRenamedRepository(t *testing.T) {
 	if err := h.web().Apply(t.Context(), &b); err != nil {
 		t.Fatal(err)
 	}
-	if err := h.registry.Bind(t.Context(), p); err != nil {
+	if _, err := h.registry.Bind(t.Context(), p); err != nil {
 		t.Fatal(err)
 	}
 	if status := h.deliver("issues", "d-1", with(change("closed", 5), "repository.full_name", "acme/renamed")); status != 200 {

@@ -221,7 +221,7 @@ func (l *lobby) bind(repository string, id int64) {
 	if err := space.Apply(l.t.Context(), &b); err != nil {
 		l.t.Fatal(err)
 	}
-	if err := l.world.Projects.Bind(l.t.Context(), p); err != nil {
+	if _, err := l.world.Projects.Bind(l.t.Context(), p); err != nil {
 		l.t.Fatal(err)
 	}
 }

@@ -15,7 +15,6 @@ import (
 	"github.com/soulcaster/soulcaster/engine/project"
 	"github.com/soulcaster/soulcaster/engine/quota"
 	"github.com/soulcaster/soulcaster/engine/source"
-	"github.com/soulcaster/soulcaster/engine/storage"
 	"github.com/soulcaster/soulcaster/engine/traffic"
 	"github.com/soulcaster/soulcaster/handlers"
 )
@@ -223,27 +222,20 @@ func (p *Pages) mayConfigure(ctx context.Context, at *place, repositories []stri
 		return at.made(by), nil
 	}
 	for _, name := range repositories {
-		if at.permissionOn(name) >= needs.configure {
-			continue
-		}
-		// It may be called otherwise by now, or GitHub may show it to nobody any more: then
+		// What counts is the project that the name means here: its repository may be called
+		// otherwise by now, and another one so. Where GitHub shows it to nobody any more,
 		// nobody's word is needed.
+		var known project.Project
 		space, err := p.projects.Find(ctx, at.installation, 0, name)
-		if errors.Is(err, storage.ErrNoSpace) {
-			return false, nil
+		if err == nil {
+			known, _, err = project.Load(ctx, space)
 		}
-		if err != nil {
+		may := at.who.may(known, needs.configure) || known.Gone
+		if absent(err) || err == nil && known.Repo.ID == 0 { // nothing is known of it yet
+			may, err = at.permissionOn(name) >= needs.configure, nil
+		}
+		if err != nil || !may {
 			return false, err
-		}
-		known, _, err := project.Load(ctx, space)
-		if absent(err) {
-			return false, nil
-		}
-		if err != nil {
-			return false, err
-		}
-		if !known.Gone && !at.who.may(known, needs.configure) {
-			return false, nil
 		}
 	}
 	return true, nil

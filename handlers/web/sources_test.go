@@ -347,6 +347,30 @@ func TestWhoMayConfigure(t *testing.T) {
 	}
 }
 
+// Who calls their repository as another one was called before does not administer what
+// settings mean by that name.
+func TestBorrowedName(t *testing.T) {
+	l := market(t)
+	ann, eve := l.signed("ann"), l.signed("eve")
+	id, _ := ann.connects(url.Values{"kind": {"sentry"}, "name": {"Errors of the web"}, "repository": {"acme/web"}})
+	l.accounts.mu.Lock()
+	l.accounts.names[7], l.accounts.names[8] = "acme/old-web", "acme/web"
+	l.accounts.mu.Unlock()
+	l.access.Forget()
+	for at, form := range map[string]url.Values{
+		"/sources/" + id + "/settings": {"name": {"Mine"}, "repository": {"acme/web"}},
+		"/sources/" + id + "/remove":   {"sure": {"yes"}},
+		"/sources":                     {"kind": {"feedback"}, "name": {"Into it"}, "repository": {"acme/web"}},
+	} {
+		if out := eve.ask("POST", acmeHome+at, form); out.Code < 400 {
+			t.Errorf("%s: %d", at, out.Code)
+		}
+	}
+	if out := ann.ask("POST", acmeHome+"/sources/"+id+"/settings", url.Values{"name": {"Still hers"}, "repository": {"acme/web"}}); out.Code != http.StatusSeeOther {
+		t.Errorf("who administers it under its new name: %d %s", out.Code, out.Body)
+	}
+}
+
 // Who reads a repository sees the sources that feed it, and nothing of others.
 func TestWhoSeesSources(t *testing.T) {
 	l := market(t)
