@@ -24,6 +24,17 @@ type Identity struct {
 // Login is the name that the App's issues and comments carry.
 func (i Identity) Login() string { return i.Slug + "[bot]" }
 
+// InstallURL is the page on GitHub on which people install the App; "" until GitHub said
+// who the App is.
+func (a *App) InstallURL() string {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.identity.URL == "" {
+		return ""
+	}
+	return a.identity.URL + "/installations/new"
+}
+
 // App asks GitHub who the App is. It fails if the credentials are not good.
 func (a *App) App(ctx context.Context) (Identity, error) {
 	var id Identity

@@ -52,8 +52,8 @@ func DefaultPace() Pace {
 	return Pace{Write: time.Second, Burst: 3, Object: 350 * time.Millisecond, Issue: 3 * time.Second, Hourly: 100, Wait: time.Second, Retry: 300 * time.Millisecond}
 }
 
-// errPaced is why a write waits although GitHub has not complained.
-var errPaced = errors.New("github: writing to the installation at the pace that GitHub allows")
+// ErrPaced is why a write waits although GitHub has not complained.
+var ErrPaced = errors.New("github: writing to the installation at the pace that GitHub allows")
 
 // kind is what a call costs.
 type kind int
@@ -112,7 +112,7 @@ func (a *App) enter(ctx context.Context, l *lane, k kind) (leave func(), err err
 		select {
 		case <-l.turn:
 		case <-patience.C:
-			return nil, &work.Later{Until: l.book(k, asked.Add(a.pace.Wait), a.pace.every(k)), Err: errPaced}
+			return nil, &work.Later{Until: l.book(k, asked.Add(a.pace.Wait), a.pace.every(k)), Err: ErrPaced}
 		case <-ctx.Done():
 			return nil, ctx.Err()
 		}
@@ -154,7 +154,7 @@ func (a *App) enter(ctx context.Context, l *lane, k kind) (leave func(), err err
 func (l *lane) next(k kind, p Pace) (time.Time, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	until, why := l.paid, errPaced
+	until, why := l.paid, ErrPaced
 	switch k {
 	case write:
 		until = until.Add(-time.Duration(max(p.Burst, 1)-1) * p.Write)

@@ -158,7 +158,7 @@ func TestLanesAreDropped(t *testing.T) {
 	ls := lanes{of: map[int64]*lane{}}
 	start := time.Now()
 	limited := ls.get(1, start)
-	limited.leaveAlone(start.Add(3*time.Hour), errPaced)
+	limited.leaveAlone(start.Add(3*time.Hour), ErrPaced)
 	busy := ls.get(2, start)
 	<-busy.turn
 	for i := range int64(maxLanes) {

@@ -237,6 +237,8 @@ func (s *sitting) trouble(ctx context.Context, err error) {
 		why = "GitHub does not accept what it says; the log has more"
 	case errors.As(err, &later) && s.kept.Number != 0:
 		return // it is up to date in a moment
+	case errors.As(err, &later) && errors.Is(err, github.ErrPaced):
+		state, why = Held, "its turn comes: issues are filed a few seconds apart, as GitHub asks"
 	case errors.As(err, &later):
 		state, why = Held, "GitHub is away, or asks to go slowly; it is tried again"
 	default:

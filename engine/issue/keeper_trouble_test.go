@@ -248,6 +248,24 @@ func TestTwoUndosAtOnceAreTwo(t *testing.T) {
 	}
 }
 
+// TestWhatWaitsForItsTurnSaysSo: many are filed one after another, and nothing is wrong.
+func TestWhatWaitsForItsTurnSaysSo(t *testing.T) {
+	for why, want := range map[error]string{github.ErrPaced: "held: its turn comes", errors.New("status 502"): "held: GitHub is away"} {
+		w := world(t, live)
+		w.GitHub.Fault = func(call string, landed bool) error {
+			if call == "create issue" && !landed {
+				return &work.Later{Until: w.Time.Add(time.Hour), Err: why}
+			}
+			return nil
+		}
+		report(w, "ann", "CSV export of orders times out")
+		w.Settle()
+		if text := standing(w).Text; !strings.HasPrefix(text, want) {
+			t.Errorf("%v: %q, want %q", why, text, want)
+		}
+	}
+}
+
 // TestUndoIsNotDoneAgain: only the answer is missing when somebody reopens.
 func TestUndoIsNotDoneAgain(t *testing.T) {
 	w := world(t, live)
