@@ -268,8 +268,12 @@ func assemble(ctx context.Context, cfg *config.Config, db storage.DB, bell stora
 	// … and all of which people talk to, in comments and on pages.
 	worker := command.NewWorker(commandHost(host), commandRuns(made.runs), projects, actions, mac, queue.Wake, now)
 	tenants.Handle("command", worker.Handle)
+	var installURL func() string
+	if host != nil {
+		installURL = host.InstallURL
+	}
 	pages, err := web.New(web.Config{
-		Sources: sources, Imports: imports, Quotas: meter.Of, NearQuotas: meter.Near, Eraser: eraser,
+		InstallURL: installURL, Sources: sources, Imports: imports, Quotas: meter.Of, NearQuotas: meter.Near, Eraser: eraser,
 		Preview: m.preview, Demo: m.sample != nil, PublicURL: cmp.Or(cfg.PublicURL, m.address), AdminToken: cfg.AdminToken.Reveal(), SignIn: people, Permission: permission, Wake: queue.Wake, Commands: worker, Drafts: keeper, Check: check,
 	}, projects, actions, now)
 	if err != nil {

@@ -112,7 +112,7 @@ func (s *story) signsIn(who string) {
 func (s *story) installs() {
 	b := s.b
 	b.shows("There is nothing to see for you")
-	b.open(s.hub.URL + "/apps/soulcaster/installations/new") // where the set-up page leads
+	b.press("Install it on GitHub")
 	b.press("Install on acme")
 	b.shows("Soulcaster is installed on acme", "for 1 repository")
 	b.shot("installed")

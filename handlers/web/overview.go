@@ -33,6 +33,7 @@ type overviewView struct {
 	Projects []overviewProject
 	Homes    []link // installations that the viewer sees as a whole
 	Next     string // the next page, "" if there is none
+	Install  string // where the App is installed, "" if that is not known
 }
 
 // overviewProject is a project on the overview.
@@ -45,6 +46,9 @@ type overviewProject struct {
 // of it, and what needs a person.
 func (p *Pages) overview(w http.ResponseWriter, r *http.Request, who *viewer) {
 	v := &overviewView{frame: p.frame(r, who)}
+	if p.cfg.InstallURL != nil {
+		v.Install = p.cfg.InstallURL()
+	}
 	from, _ := parseSpot(r.URL.Query().Get("from")) // else the beginning
 	homes, places, next, err := p.places(r.Context(), who, from)
 	if err != nil {

@@ -33,9 +33,10 @@ var assets embed.FS
 type Config struct {
 	Preview    bool
 	Demo       bool
-	PublicURL  string  // where people reach the app, without a slash at the end
-	AdminToken string  // lets in also from elsewhere; empty: nobody
-	SignIn     *SignIn // nil: nobody can sign in
+	PublicURL  string        // where people reach the app, without a slash at the end
+	AdminToken string        // lets in also from elsewhere; empty: nobody
+	SignIn     *SignIn       // nil: nobody can sign in
+	InstallURL func() string // where the App is installed, "" if that is not known; nil: nowhere
 	// Permission asks GitHub what somebody may do in a repository; nil: no program can
 	// bring a key.
 	Permission func(ctx context.Context, at github.At, who github.Person) (github.Permission, error)
