@@ -208,7 +208,7 @@ func TestOverviewOfManyProjects(t *testing.T) {
 		}
 	}
 	h := pages(t, w, Config{Preview: true})
-	name := regexp.MustCompile(`>(acme/repository-\d+|other/web)</a>|>Sources of (installation \d+)</a>`)
+	name := regexp.MustCompile(`>(acme/repository-\d+|other/web)</a>|>Sources of (installation \d+|acme)</a>`)
 	more := regexp.MustCompile(`<a href="([^"]*)">More projects</a>`)
 	seen := make(map[string]int)
 	count := 0

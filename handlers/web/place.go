@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"maps"
 	"net/http"
 	"slices"
 	"strconv"
@@ -67,7 +68,24 @@ func (p *Pages) at(ctx context.Context, who *viewer, installation string) (*plac
 		return err == nil && all
 	})
 	at.state, _, err = project.LoadInstallation(ctx, at.home)
+	at.state.Account = cmp.Or(at.state.Account, p.ownerOf(id))
 	return at, err
+}
+
+// ownerOf is the account whose repositories the server's file feeds: where GitHub is not
+// asked, all that is known of an installation.
+func (p *Pages) ownerOf(installation int64) string {
+	if p.cfg.Sources == nil {
+		return ""
+	}
+	for _, s := range p.cfg.Sources.Fixed(installation) {
+		for _, name := range append(slices.Sorted(maps.Values(s.Routes)), s.Repository) {
+			if owner, _, ok := strings.Cut(name, "/"); ok {
+				return owner
+			}
+		}
+	}
+	return ""
 }
 
 // atProject finds the project that the address names.
