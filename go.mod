@@ -28,7 +28,7 @@ require (
 	github.com/zricethezav/gitleaks/v8 v8.30.1 // finds secrets in what the agent changed
 	go.etcd.io/bbolt v1.5.0 // the embedded store
 	go.uber.org/goleak v1.3.0 // no goroutine outlives its test
-	golang.org/x/net v0.59.0 // parses HTML in tests
+	golang.org/x/net v0.59.0 // parses HTML
 	golang.org/x/oauth2 v0.36.0 // signs people in with GitHub
 	golang.org/x/sync v0.23.0 // one question at a time of what somebody may see
 	golang.org/x/sys v0.49.0 // process groups and limits of the agent

@@ -245,14 +245,16 @@ func assemble(ctx context.Context, cfg *config.Config, db storage.DB, bell stora
 		}, cfg), asked, now).Register(mux)
 	}
 	var people *web.SignIn
+	var issues *web.Issues
 	var check func(context.Context) []web.Finding
 	var permission func(context.Context, github.At, github.Person) (github.Permission, error)
 	if host != nil {
 		people, permission = signIn(cfg, app, keys, now), host.Permission
 		check = func(ctx context.Context) []web.Finding { return told(checkAll(ctx, cfg, nil, !exclusive)) }
+		issues = web.NewIssues(host.GetIssue, now)
 		queue.Handle(upkeep.SessionsWork, upkeep.Sessions(people.Sessions, now))
 		hook, err := handlegithub.New(handlegithub.Config{
-			Secrets: reveal(cfg.GitHub.WebhookSecrets), Wake: queue.Wake, Now: now, Access: people.Access.Forget, SignOut: people.Sessions.EndOf,
+			Secrets: reveal(cfg.GitHub.WebhookSecrets), Wake: queue.Wake, Now: now, Access: people.Access.Forget, SignOut: people.Sessions.EndOf, Issue: issues.Forget,
 			Review: fix.NoteReview, Checks: fix.NoteChecks,
 		}, projects)
 		if err != nil {
@@ -274,7 +276,7 @@ func assemble(ctx context.Context, cfg *config.Config, db storage.DB, bell stora
 	}
 	pages, err := web.New(web.Config{
 		InstallURL: installURL, Sources: sources, Imports: imports, Quotas: meter.Of, NearQuotas: meter.Near, Eraser: eraser,
-		Preview: m.preview, Demo: m.sample != nil, PublicURL: cmp.Or(cfg.PublicURL, m.address), AdminToken: cfg.AdminToken.Reveal(), SignIn: people, Permission: permission, Wake: queue.Wake, Commands: worker, Drafts: keeper, Check: check,
+		Preview: m.preview, Demo: m.sample != nil, PublicURL: cmp.Or(cfg.PublicURL, m.address), AdminToken: cfg.AdminToken.Reveal(), SignIn: people, Permission: permission, Wake: queue.Wake, Commands: worker, Drafts: keeper, Check: check, Issues: issues,
 	}, projects, actions, now)
 	if err != nil {
 		return nil, err

@@ -183,10 +183,12 @@ var unseen = map[string]string{
 	"Broken":             "an answer 500 is a mistake of ours",
 	"Unavailable":        "the store is away: handlers/web tries it",
 
-	"RunParts.through":    "takes a run that a program asked for: handlers/web tries it",
-	"Quota.message":       "takes what comes near a limit: engine/quota tries it",
-	"UncountedReport.id":  "takes a report that counts for nothing: handlers/web tries it",
-	"UncountedReport.why": "takes a report that counts for nothing: handlers/web tries it",
+	"Issue.unknown":         "takes a GitHub that does not answer: handlers/web tries it",
+	"IssueNow.state_reason": "takes an issue that was closed: handlers/web tries it",
+	"RunParts.through":      "takes a run that a program asked for: handlers/web tries it",
+	"Quota.message":         "takes what comes near a limit: engine/quota tries it",
+	"UncountedReport.id":    "takes a report that counts for nothing: handlers/web tries it",
+	"UncountedReport.why":   "takes a report that counts for nothing: handlers/web tries it",
 
 	"Subreddit.name":    ofReddit,
 	"Subreddit.looked":  ofReddit,

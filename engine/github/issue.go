@@ -26,6 +26,8 @@ type Issue struct {
 	Title       string
 	Body        string
 	Labels      []string
+	Assignees   []string // logins
+	Comments    int
 	Author      string // login
 	State       string // open, closed
 	StateReason string // completed, not_planned, duplicate, reopened, or empty
@@ -220,6 +222,7 @@ func anIssue(i *github.Issue) Issue {
 		Title:       i.GetTitle(),
 		Body:        i.GetBody(),
 		Author:      i.GetUser().GetLogin(),
+		Comments:    i.GetComments(),
 		State:       i.GetState(),
 		StateReason: i.GetStateReason(),
 		Locked:      i.GetLocked(),
@@ -231,6 +234,9 @@ func anIssue(i *github.Issue) Issue {
 	if i != nil {
 		for _, l := range i.Labels {
 			issue.Labels = append(issue.Labels, l.GetName())
+		}
+		for _, u := range i.Assignees {
+			issue.Assignees = append(issue.Assignees, u.GetLogin())
 		}
 	}
 	return issue

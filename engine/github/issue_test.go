@@ -15,6 +15,7 @@ const fullIssue = `{
 	"id": 1, "node_id": "I_x", "number": 5, "html_url": "https://github.com/acme/web/issues/5",
 	"title": "Checkout fails", "body": "text", "state": "closed", "state_reason": "not_planned", "locked": true,
 	"user": {"login": "soulcaster[bot]"}, "labels": [{"name": "bug"}, {"name": "soulcaster"}],
+	"assignees": [{"login": "mona"}, {"login": "hubot"}], "comments": 4,
 	"created_at": "2026-01-02T03:04:05Z", "closed_at": "2026-01-03T03:04:05Z", "closed_by": {"login": "octocat"}
 }`
 
@@ -27,7 +28,7 @@ func TestIssue(t *testing.T) {
 	a, _ := f.app(Pace{})
 	want := Issue{
 		Number: 5, NodeID: "I_x", URL: "https://github.com/acme/web/issues/5", Title: "Checkout fails", Body: "text",
-		Labels: []string{"bug", "soulcaster"}, Author: "soulcaster[bot]", State: "closed", StateReason: "not_planned", Locked: true,
+		Labels: []string{"bug", "soulcaster"}, Assignees: []string{"mona", "hubot"}, Comments: 4, Author: "soulcaster[bot]", State: "closed", StateReason: "not_planned", Locked: true,
 		CreatedAt: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC), ClosedAt: time.Date(2026, 1, 3, 3, 4, 5, 0, time.UTC), ClosedBy: "octocat",
 	}
 	check := func(what string, got Issue, err error) {

@@ -47,6 +47,7 @@ type door struct {
 	wake     func(spaces ...string)
 	now      func() time.Time
 	access   func()
+	issue    func(installation, repository int64, number int)
 }
 
 // take stores a delivery with all that fill adds, at once, unless that was done

@@ -90,6 +90,21 @@ func TestIssues(t *testing.T) {
 	}
 }
 
+// Whatever happens to an issue is told to who shows it, also what nothing else follows from.
+func TestIssueIsTold(t *testing.T) {
+	for event, payloads := range map[string][]object{
+		"issues":        {change("closed", 5), change("assigned", 5), change("labeled", 5), change("milestoned", 5), with(change("closed", 5), "repository.full_name", "acme/api")},
+		"issue_comment": {said("octocat", "I see this too"), with(said("octocat", "x"), "action", "deleted"), with(said("octocat", "x"), "comment.user.type", "Bot")},
+	} {
+		for i, payload := range payloads {
+			h := newHouse(t)
+			if h.deliver(event, "d-1", payload); !slices.Equal(h.told, []string{"101/9#5"}) {
+				t.Errorf("%s %d: told of %v", event, i, h.told)
+			}
+		}
+	}
+}
+
 // A repository that was renamed is known by its id, and its old name may be
 // somebody else's by now.
 func TestRenamedRepository(t *testing.T) {

@@ -60,6 +60,10 @@ type Config struct {
 	// that a person is to be signed out. They are nil where nobody can sign in.
 	Access  func()
 	SignOut func(ctx context.Context, person int64) error
+
+	// Issue is told that an issue of a repository may have changed, whoever's it is; nil
+	// if nobody wants to know.
+	Issue func(installation, repository int64, number int)
 }
 
 // Projects finds the spaces that deliveries are about; [*project.Registry] does.
@@ -98,7 +102,10 @@ func New(cfg Config, projects Projects) (http.Handler, error) {
 	if cfg.Access == nil {
 		cfg.Access = func() {}
 	}
-	d := door{projects: projects, wake: cfg.Wake, now: cfg.Now, access: cfg.Access}
+	if cfg.Issue == nil {
+		cfg.Issue = func(int64, int64, int) {}
+	}
+	d := door{projects: projects, wake: cfg.Wake, now: cfg.Now, access: cfg.Access, issue: cfg.Issue}
 	events := []githubapp.EventHandler{
 		&installation{d},
 		&installationRepositories{d},

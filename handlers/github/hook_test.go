@@ -43,6 +43,7 @@ type house struct {
 
 	mu    sync.Mutex
 	woken []string
+	told  []string // which issues may have changed
 	log   bytes.Buffer
 }
 
@@ -82,6 +83,11 @@ func (h *house) open(secrets ...string) {
 			h.mu.Lock()
 			defer h.mu.Unlock()
 			h.woken = append(h.woken, spaces...)
+		},
+		Issue: func(installation, repository int64, number int) {
+			h.mu.Lock()
+			defer h.mu.Unlock()
+			h.told = append(h.told, fmt.Sprintf("%d/%d#%d", installation, repository, number))
 		},
 		Now: func() time.Time { return time.Date(2026, 3, 4, 5, 6, 7, 0, time.UTC) },
 		Review: func(b *storage.Batch, r fix.Review) {

@@ -40,6 +40,7 @@ func (h *issueComment) Handle(ctx context.Context, event, id string, payload []b
 	if err != nil {
 		return err
 	}
+	h.issue(p.Installation.ID, p.Repository.ID, p.Issue.Number) // it has one more, or less
 	c := p.Comment
 	switch {
 	case p.Action != "created":

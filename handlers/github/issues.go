@@ -27,6 +27,7 @@ func (h *issues) Handle(ctx context.Context, event, id string, payload []byte) e
 	if err != nil {
 		return err
 	}
+	h.issue(p.Installation.ID, p.Repository.ID, p.Issue.Number)
 	switch p.Action {
 	case "closed", "reopened", "edited", "deleted", "transferred", "labeled", "unlabeled", "locked", "unlocked":
 	default:

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"path/filepath"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/soulcaster/soulcaster/engine/action"
 	"github.com/soulcaster/soulcaster/engine/enginetest"
+	"github.com/soulcaster/soulcaster/engine/github"
 	"github.com/soulcaster/soulcaster/engine/issue"
 	"github.com/soulcaster/soulcaster/engine/project"
 	"github.com/soulcaster/soulcaster/engine/storage"
@@ -37,14 +39,22 @@ func BenchmarkPages(b *testing.B) {
 			if _, err := projects.Install(b.Context(), enginetest.Installation); err != nil {
 				b.Fatal(err)
 			}
-			space, err := projects.Ensure(b.Context(), enginetest.Installation, project.Repo{Owner: "acme", Name: "web"})
+			space, err := projects.Ensure(b.Context(), enginetest.Installation, project.Repo{Owner: "acme", Name: "web", ID: 7})
 			if err != nil {
 				b.Fatal(err)
 			}
 			enginetest.Crowd(b, space, now, sizes...)
 			clock := func() time.Time { return now }
 			keeper := issue.NewKeeper(nil, nil, projects, nil, action.New(action.Options{Now: clock}), nil, func(...string) {}, clock)
-			p, err := New(Config{Preview: true, Drafts: keeper}, projects, action.New(action.Options{Now: clock}), clock)
+			// The largest has an issue, a long one.
+			body := strings.Repeat("It fails, **again**: see `the log`, or https://example.com/.\n\n", 1000)
+			issues := NewIssues(func(context.Context, github.At, int) (github.Issue, error) {
+				return github.Issue{Title: "It fails", Body: body, State: "open"}, nil
+			}, clock)
+			if err := withIssue(b.Context(), space, "000001", 7); err != nil {
+				b.Fatal(err)
+			}
+			p, err := New(Config{Preview: true, Drafts: keeper, Issues: issues}, projects, action.New(action.Options{Now: clock}), clock)
 			if err != nil {
 				b.Fatal(err)
 			}
@@ -109,6 +119,18 @@ func BenchmarkPages(b *testing.B) {
 			})
 		})
 	}
+}
+
+// withIssue has a problem stand for an issue.
+func withIssue(ctx context.Context, space storage.Space, cluster string, number int) error {
+	l, _, err := issue.LineOf(ctx, space, cluster)
+	if err != nil {
+		return err
+	}
+	l.State, l.Number, l.URL = issue.Filed, number, "https://github.example/acme/web/issues/7"
+	var b storage.Batch
+	issue.SetLine(&b, l)
+	return space.Apply(ctx, &b)
 }
 
 func benchBolt(b *testing.B) storage.DB {

@@ -53,6 +53,8 @@ type clusterView struct {
 	Reports        []reportView
 	More           string     // address of the next reports, "" if there are no more
 	Later          bool       // these are not the first reports
+	Issue          *issueNow  // the issue as it is on GitHub
+	Unknown        string     // why that is not known
 	Written, Noted *issueView // what the app wrote on GitHub, and what it would have since
 	Draft          *draftView // nil: it is not worked out
 	DraftHref      string     // where it is, if it is not here
@@ -356,6 +358,16 @@ func (p *Pages) texts(ctx context.Context, at *place, v *clusterView, asked bool
 		return i
 	}
 	v.Written, v.Noted = show(real), show(noted)
+	now, err := p.issueNow(ctx, at, v.Line, real)
+	switch {
+	case err != nil:
+		return err
+	case now == nil:
+	case now.Unknown != "":
+		v.Unknown = now.Unknown
+	default:
+		v.Issue, v.Written = now, nil
+	}
 	if p.cfg.Drafts == nil || v.Size == 0 {
 		return nil
 	}
@@ -512,6 +524,12 @@ func (p *Pages) tellCluster(w http.ResponseWriter, r *http.Request, at *place) {
 		p.fail(w, r, err)
 		return
 	}
+	now, err := p.issueNow(ctx, at, f.line, real)
+	if err != nil {
+		p.fail(w, r, err)
+		return
+	}
+	now.tell(answer.Issue)
 	answer.Written, answer.Noted = textOf(real, f.line.Title), textOf(noted, f.line.Title)
 	handlers.JSON(w, http.StatusOK, answer)
 }

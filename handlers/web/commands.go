@@ -292,7 +292,7 @@ func (p *Pages) clusterEvents(w http.ResponseWriter, r *http.Request, at *place)
 		line := f.line
 		now := clusterNow{State: line.State, Text: line.Text, Reports: line.Reports, Events: line.Events, Last: moment(line.Last)}
 		if line.Number != 0 {
-			now.Issue = &apiIssue{line.Number, line.URL}
+			now.Issue = &apiIssue{Number: line.Number, URL: line.URL}
 		}
 		newest, _, err := run.Of(ctx, at.space, cluster)
 		if err != nil {

@@ -2,6 +2,7 @@ package web
 
 import (
 	"bytes"
+	"errors"
 	"html/template"
 	"regexp"
 
@@ -9,6 +10,8 @@ import (
 	"github.com/yuin/goldmark"
 	"github.com/yuin/goldmark/extension"
 	"github.com/yuin/goldmark/renderer/html"
+	xhtml "golang.org/x/net/html"
+	"golang.org/x/net/html/atom"
 )
 
 // markdown shows Markdown as GitHub would, roughly: what the renderer lets
@@ -44,11 +47,27 @@ func onlyProse() *bluemonday.Policy {
 	return p
 }
 
-// html returns the Markdown as safe HTML.
+// html returns the Markdown as safe HTML, in which every element ends: what comes after it
+// on a page is not in a table that somebody began.
 func (m *markdown) html(text string) template.HTML {
 	var out bytes.Buffer
-	if err := m.render.Convert([]byte(text), &out); err != nil {
+	err := m.render.Convert([]byte(text), &out)
+	if err == nil {
+		err = balance(&out, m.policy.SanitizeBytes(out.Bytes()))
+	}
+	if err != nil {
 		return template.HTML("<pre>" + template.HTMLEscapeString(text) + "</pre>")
 	}
-	return template.HTML(m.policy.SanitizeBytes(out.Bytes()))
+	return template.HTML(out.String())
+}
+
+// balance writes HTML as a browser understands it in a division of a page. It is an error
+// if it is nested too deeply for that.
+func balance(out *bytes.Buffer, text []byte) error {
+	nodes, err := xhtml.ParseFragment(bytes.NewReader(text), &xhtml.Node{Type: xhtml.ElementNode, Data: "div", DataAtom: atom.Div})
+	out.Reset()
+	for _, n := range nodes {
+		err = errors.Join(err, xhtml.Render(out, n))
+	}
+	return err
 }

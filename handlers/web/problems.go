@@ -164,8 +164,10 @@ type apiCluster struct {
 }
 
 type apiIssue struct {
-	Number int    `json:"number"`
-	URL    string `json:"url"`
+	Number  int          `json:"number"`
+	URL     string       `json:"url"`
+	Now     *apiIssueNow `json:"now,omitempty"`     // as it is on GitHub, of a problem by itself
+	Unknown string       `json:"unknown,omitempty"` // why that is not known
 }
 
 func apiLine(l issue.Line) apiCluster {
@@ -178,7 +180,7 @@ func apiLine(l issue.Line) apiCluster {
 		a.Kinds = append(a.Kinds, nameOf(k))
 	}
 	if l.Number != 0 {
-		a.Issue = &apiIssue{l.Number, l.URL}
+		a.Issue = &apiIssue{Number: l.Number, URL: l.URL}
 	}
 	return a
 }

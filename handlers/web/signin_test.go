@@ -12,6 +12,7 @@ import (
 	"net/url"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -154,6 +155,10 @@ type lobby struct {
 	handler  http.Handler
 	// permission answers what somebody may do in a repository, for the App.
 	permission func(ctx context.Context, at github.At, who github.Person) (github.Permission, error)
+	// issue answers how an issue is; the world's GitHub unless it is set.
+	issue  func(ctx context.Context, at github.At, number int) (github.Issue, error)
+	issues *Issues
+	asked  atomic.Int32 // how often GitHub was asked for an issue
 }
 
 func newLobby(t *testing.T) *lobby { return newLobbyOf(t, world(t)) }
@@ -174,7 +179,12 @@ func newLobbyOf(t *testing.T, w *enginetest.World) *lobby {
 	eraser := &erasure.Eraser{Projects: w.Projects, Intake: w.Intake, Log: w.Actions, Wake: func(...string) {}, Now: w.Now,
 		Hash: func(_ int64, author string) string { return "hash of " + author }}
 	w.Handle(erasure.Work, eraser.Handle)
-	p, err := New(Config{Eraser: eraser, Drafts: w.Keeper, Sources: w.Store, Imports: importsOf(w), PublicURL: "https://soul.test", AdminToken: token, Permission: permission, SignIn: &SignIn{Login: login, Sessions: l.sessions, Access: l.access, Keys: keys, WebURL: l.accounts.server.URL, Secure: true}, Commands: w.Commands},
+	l.issue = w.GitHub.GetIssue
+	l.issues = NewIssues(func(ctx context.Context, at github.At, number int) (github.Issue, error) {
+		l.asked.Add(1)
+		return l.issue(ctx, at, number)
+	}, w.Now)
+	p, err := New(Config{Issues: l.issues, Eraser: eraser, Drafts: w.Keeper, Sources: w.Store, Imports: importsOf(w), PublicURL: "https://soul.test", AdminToken: token, Permission: permission, SignIn: &SignIn{Login: login, Sessions: l.sessions, Access: l.access, Keys: keys, WebURL: l.accounts.server.URL, Secure: true}, Commands: w.Commands},
 		w.Projects, w.Actions, w.Now)
 	if err != nil {
 		t.Fatal(err)

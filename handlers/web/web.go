@@ -42,6 +42,7 @@ type Config struct {
 	Permission func(ctx context.Context, at github.At, who github.Person) (github.Permission, error)
 	Wake       func(spaces ...string)                                             // is told of spaces that have work due
 	Commands   Commands                                                           // nil: nobody can give any
+	Issues     *Issues                                                            // nil: GitHub is not asked how issues are
 	Drafts     Drafts                                                             // nil: nobody is told what an issue would say
 	Sources    *source.Store                                                      // nil: there are no pages of sources
 	Imports    *backfill.Backfill                                                 // nil: nothing can be imported
