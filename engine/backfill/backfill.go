@@ -286,13 +286,13 @@ func (b *Backfill) Agree(ctx context.Context, space storage.Space, id string, by
 }
 
 // Again works the preview out anew: something may have arrived since.
-func (b *Backfill) Again(ctx context.Context, space storage.Space, id string) (Import, error) {
-	return b.change(ctx, space, id, func(_ *storage.Batch, i *Import) error {
+func (b *Backfill) Again(ctx context.Context, space storage.Space, id string, by By) (Import, error) {
+	return b.change(ctx, space, id, func(batch *storage.Batch, i *Import) error {
 		if i.State != Ready {
 			return &StateError{i.State}
 		}
 		i.step(Storing, i.Read)
-		return nil
+		return b.note(batch, "again", id, by, fmt.Sprintf("what %q would bring is worked out anew", i.Name))
 	})
 }
 

@@ -248,7 +248,7 @@ func TestStale(t *testing.T) {
 		t.Error("something arrived, and it is not told")
 	}
 	was := w.result(i.ID)
-	if _, err := w.b.Again(t.Context(), w.space(), i.ID); err != nil {
+	if _, err := w.b.Again(t.Context(), w.space(), i.ID, ann); err != nil {
 		t.Fatal(err)
 	}
 	w.Settle()

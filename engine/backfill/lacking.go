@@ -77,9 +77,9 @@ func lackingOf(ctx context.Context, home storage.Space, sourceID string) (l Lack
 
 // Compare has a source compared with its Sentry.
 func (b *Backfill) Compare(ctx context.Context, home storage.Space, sourceID string, by By) error {
-	return b.changeLacking(ctx, home, sourceID, func(_ *storage.Batch, l *Lacking) error {
+	return b.changeLacking(ctx, home, sourceID, func(batch *storage.Batch, l *Lacking) error {
 		*l = Lacking{Asked: b.c.Now().UTC(), By: by.Who, Looked: l.Looked, Groups: l.Groups, Busy: true}
-		return nil
+		return b.note(batch, "compare", sourceID, by, "its Sentry is asked what it has")
 	})
 }
 

@@ -154,7 +154,7 @@ func (p *Pages) agreeImport(r *http.Request, at *place, id string) (backfill.Imp
 }
 
 func (p *Pages) importAgain(r *http.Request, at *place, id string) (backfill.Import, string, error) {
-	i, err := p.cfg.Imports.Again(r.Context(), at.space, id)
+	i, err := p.cfg.Imports.Again(r.Context(), at.space, id, importBy(r, at))
 	return i, "", err
 }
 

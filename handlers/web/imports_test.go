@@ -143,8 +143,9 @@ func TestImportOfAFile(t *testing.T) {
 			t.Errorf("%s is shown the way to imports", login)
 		}
 	}
-	if out := ann.ask("POST", at+"/again", url.Values{}); out.Code != http.StatusSeeOther {
-		t.Errorf("again: %d", out.Code)
+	again := ann.ask("POST", at+"/again", url.Values{})
+	if again.Code != http.StatusSeeOther {
+		t.Errorf("again: %d", again.Code)
 	}
 	l.world.Settle()
 	out = ann.ask("POST", at+"/agree", url.Values{})
@@ -162,7 +163,7 @@ func TestImportOfAFile(t *testing.T) {
 		t.Errorf("the problem does not say where its reports are from:\n%s", page)
 	}
 	audit := ann.ask("GET", path+"/audit", nil).Body.String()
-	for _, want := range []string{"import.agree", "@ann", out.Header().Get("X-Request-ID")} {
+	for _, want := range []string{"import.again", again.Header().Get("X-Request-ID"), "import.agree", "@ann", out.Header().Get("X-Request-ID")} {
 		if !strings.Contains(audit, want) {
 			t.Errorf("the audit lacks %q", want)
 		}

@@ -68,8 +68,9 @@ func TestWhatSentryHas(t *testing.T) {
 	if out := ann.ask("POST", path+"/api", give); out.Code != http.StatusSeeOther {
 		t.Fatalf("a token: %d %s", out.Code, out.Body)
 	}
-	if out := ann.ask("POST", path+"/lacking", url.Values{}); out.Code != http.StatusSeeOther {
-		t.Fatalf("compare: %d %s", out.Code, out.Body)
+	compare := ann.ask("POST", path+"/lacking", url.Values{})
+	if compare.Code != http.StatusSeeOther {
+		t.Fatalf("compare: %d %s", compare.Code, compare.Body)
 	}
 	if page := ann.ask("GET", path, nil).Body.String(); !strings.Contains(page, "being compared") || strings.Contains(page, secretToken) {
 		t.Errorf("while it is compared:\n%s", page)
@@ -99,8 +100,10 @@ func TestWhatSentryHas(t *testing.T) {
 		t.Errorf("the API tells %s", told)
 	}
 	audit := ann.ask("GET", fmt.Sprintf("/installations/%d/audit", enginetest.Installation), nil).Body.String()
-	if !strings.Contains(audit, "import.lacking") || !strings.Contains(audit, out.Header().Get("X-Request-ID")) {
-		t.Errorf("the audit:\n%s", audit)
+	for _, want := range []string{"import.compare", compare.Header().Get("X-Request-ID"), "import.lacking", out.Header().Get("X-Request-ID")} {
+		if !strings.Contains(audit, want) {
+			t.Errorf("the audit lacks %q:\n%s", want, audit)
+		}
 	}
 	if out := ann.ask("POST", path+"/api", url.Values{"remove": {"yes"}}); out.Code != http.StatusSeeOther {
 		t.Errorf("take the token away: %d", out.Code)
