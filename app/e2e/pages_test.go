@@ -42,9 +42,6 @@ func pagesOf(t testing.TB, home string, header map[string]string, which *regexp.
 			t.Logf("%s: %d %s", asked[i], r.status, r.body)
 		}
 		all.WriteString(r.body)
-		if strings.HasSuffix(asked[i], "/export") {
-			continue // it is no page
-		}
 		for _, m := range localLink.FindAllStringSubmatch(r.body, -1) {
 			address := html.UnescapeString(m[1])
 			path, query, _ := strings.Cut(address, "?")

@@ -147,22 +147,25 @@ func (p *Pages) eraseTold(w http.ResponseWriter, r *http.Request, at *place) {
 }
 
 const (
-	// maxExports is how many downloads may be under way: each reads a tenant's whole store.
-	maxExports = 4
-	// exportStall is how long a download may stand still, because who asked does not read.
-	exportStall = 30 * time.Second
+	// maxExports is how many downloads may be under way, and how many of one installation:
+	// each reads its whole store.
+	maxExports, maxExportsEach = 8, 1
+	// exportStall is how long a download may stand still, because who asked does not read,
+	// and exportWithin how long it may take in all.
+	exportStall  = 30 * time.Second
+	exportWithin = time.Hour
 )
 
-// export serves all that an installation has, line by line.
+// export serves all that an installation has, line by line. It is a form's, because it is
+// noted.
 func (p *Pages) export(w http.ResponseWriter, r *http.Request, at *place) {
-	select {
-	case p.exporting <- struct{}{}:
-		defer func() { <-p.exporting }()
-	default:
+	leave, ok := p.exporting.take(at.installation)
+	if !ok {
 		handlers.RetryAfter(w, time.Minute)
-		p.refuse(w, r, http.StatusTooManyRequests, "Too many downloads are under way. Come again in a minute.")
+		p.refuse(w, r, http.StatusTooManyRequests, "A download of this installation is under way, or too many of others are. Nothing was begun: come again in a minute.")
 		return
 	}
+	defer leave()
 	var b storage.Batch
 	err := p.actions.Note(&b, action.Action{
 		Key: "export", Kind: "export", Subject: "data", By: at.who.name(), Why: "all data was downloaded", RequestID: handlers.RequestID(r.Context()),
@@ -177,7 +180,7 @@ func (p *Pages) export(w http.ResponseWriter, r *http.Request, at *place) {
 	w.Header().Set("Content-Type", "application/x-ndjson")
 	w.Header().Set("Content-Disposition", fmt.Sprintf(`attachment; filename="soulcaster-%d.jsonl"`, at.installation))
 	out := http.NewResponseController(w)
-	on := func(int) error { return out.SetWriteDeadline(time.Now().Add(exportStall)) }
+	on := func(int) error { return out.SetWriteDeadline(time.Now().Add(p.stall)) }
 	if err := on(0); err != nil && !errors.Is(err, http.ErrNotSupported) {
 		p.fail(w, r, err)
 		return
@@ -192,6 +195,13 @@ func (p *Pages) export(w http.ResponseWriter, r *http.Request, at *place) {
 		// The last line is missing, and so is the end of the answer: nobody takes it for whole.
 		zerolog.Ctx(r.Context()).Warn().Err(err).Int64("installation", at.installation).Msg("a download of all data was cut short")
 		panic(http.ErrAbortHandler)
+	}
+}
+
+// exportTold is the API's way to that.
+func (p *Pages) exportTold(w http.ResponseWriter, r *http.Request, at *place) {
+	if decode(w, r, &struct{}{}) {
+		p.export(w, r, at)
 	}
 }
 

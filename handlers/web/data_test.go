@@ -1,13 +1,19 @@
 package web
 
 import (
+	"bufio"
 	"encoding/json"
+	"fmt"
+	"net"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/soulcaster/soulcaster/engine/project"
+	"github.com/soulcaster/soulcaster/engine/storage"
 	"github.com/soulcaster/soulcaster/engine/work"
 )
 
@@ -32,7 +38,7 @@ func TestDownload(t *testing.T) {
 	l, base := twoShops(t)
 	for login, want := range map[string]int{"bob": http.StatusForbidden, "cid": http.StatusForbidden, "eve": http.StatusForbidden, "dan": http.StatusNotFound} {
 		for _, path := range []string{base + "/export", api + base + "/export"} {
-			if out := l.signed(login).ask("GET", path, nil); out.Code != want || strings.Contains(out.Body.String(), "zanzibar") {
+			if out := l.signed(login).ask("POST", path, url.Values{}); out.Code != want || strings.Contains(out.Body.String(), "zanzibar") {
 				t.Errorf("%s %s: %d %.200s", login, path, out.Code, out.Body)
 			}
 		}
@@ -41,10 +47,24 @@ func TestDownload(t *testing.T) {
 		t.Errorf("who administers a part is offered the whole: %d %s", page.Code, page.Body)
 	}
 	ann := l.signed("ann")
-	if page := ann.ask("GET", base+"/data", nil).Body.String(); !strings.Contains(page, `href="`+base+`/export"`) {
+	if page := ann.ask("GET", base+"/data", nil).Body.String(); !strings.Contains(page, `<form method="post" action="`+base+`/export"`) {
 		t.Errorf("the page:\n%s", page)
 	}
-	out := ann.ask("GET", base+"/export", nil)
+	// A link to it downloads nothing, and notes nothing.
+	for _, path := range []string{base + "/export", api + base + "/export"} {
+		if out := ann.ask("GET", path, nil); out.Code != http.StatusNotFound && out.Code != http.StatusMethodNotAllowed {
+			t.Errorf("GET %s: %d", path, out.Code)
+		}
+	}
+	leave, _ := l.pages.exporting.take(101)
+	if out := ann.ask("POST", base+"/export", url.Values{}); out.Code != http.StatusTooManyRequests || out.Header().Get("Retry-After") == "" {
+		t.Errorf("beside one that is under way: %d", out.Code)
+	}
+	leave()
+	if page := ann.ask("GET", base+"/audit", nil).Body.String(); strings.Contains(page, "all data was downloaded") {
+		t.Errorf("the audit, before anything was downloaded:\n%s", page)
+	}
+	out := ann.ask("POST", base+"/export", url.Values{})
 	lines := strings.Split(strings.TrimSpace(out.Body.String()), "\n")
 	var end struct {
 		Kind  string
@@ -61,6 +81,64 @@ func TestDownload(t *testing.T) {
 	}
 	if page := ann.ask("GET", base+"/audit", nil).Body.String(); !strings.Contains(page, "all data was downloaded") || !strings.Contains(page, "@ann") {
 		t.Errorf("the audit:\n%s", page)
+	}
+}
+
+// Whoever takes nothing of a download holds a place for a moment, and holds up nobody of
+// another tenant meanwhile.
+func TestDownloadThatNobodyReads(t *testing.T) {
+	l, base := twoShops(t)
+	l.neighbour()
+	space := l.world.Space("acme/web")
+	for i := range 16 { // more than a connection takes that nobody reads from
+		var b storage.Batch
+		b.SetJSON(fmt.Sprintf("fb/zz-%d", i), strings.Repeat("x", 900_000))
+		if err := space.Apply(t.Context(), &b); err != nil {
+			t.Fatal(err)
+		}
+	}
+	l.pages.stall = time.Minute
+	server := httptest.NewServer(l.handler)
+	defer server.Close()
+	begin := func() net.Conn {
+		t.Helper()
+		conn, err := net.Dial("tcp", server.Listener.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		fmt.Fprintf(conn, "POST %s HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ghu_ann\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}", api+base+"/export")
+		if status, err := bufio.NewReader(conn).ReadString('\n'); err != nil || !strings.Contains(status, " 200 ") {
+			t.Fatalf("%q, %v", status, err)
+		}
+		return conn
+	}
+	conn := begin()
+	for token, want := range map[string]int{"ghu_ann": http.StatusTooManyRequests, "ghu_dan": http.StatusOK} {
+		at := map[string]string{"ghu_ann": base, "ghu_dan": installationPath(202)}[token]
+		if out := l.program(token, "POST", api+at+"/export", "{}"); out.Code != want {
+			t.Errorf("%s beside it: %d %.200s", token, out.Code, out.Body)
+		}
+	}
+	conn.Close()
+	l.ends(l.pages.exporting, "one whose reader has gone")
+	l.pages.stall = 2 * time.Second
+	defer begin().Close()
+	l.ends(l.pages.exporting, "one that nobody reads")
+}
+
+// ends waits until nobody has a seat.
+func (l *lobby) ends(s *seats, what string) {
+	l.t.Helper()
+	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(time.Millisecond) {
+		s.mu.Lock()
+		taken := s.taken
+		s.mu.Unlock()
+		if taken == 0 {
+			return
+		}
+		if time.Now().After(deadline) {
+			l.t.Fatalf("%s goes on", what)
+		}
 	}
 }
 

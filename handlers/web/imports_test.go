@@ -5,12 +5,14 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"mime/multipart"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/soulcaster/soulcaster/engine/backfill"
 	"github.com/soulcaster/soulcaster/engine/cluster"
@@ -197,8 +199,10 @@ func TestUploadsThatAreNone(t *testing.T) {
 			t.Errorf("%s: %d, and not %q:\n%s", name, c.out.Code, c.says, c.out.Body)
 		}
 	}
-	for range cap(l.pages.uploading) {
-		l.pages.uploading <- struct{}{}
+	for range maxReceivedEach {
+		if _, ok := l.pages.receiving.take(101); !ok {
+			t.Fatal("there is no seat")
+		}
 	}
 	if out := ann.uploads(path+"/imports", "x.jsonl", someReports); out.Code != http.StatusTooManyRequests || out.Header().Get("Retry-After") == "" {
 		t.Errorf("one too many at once: %d", out.Code)
@@ -209,6 +213,76 @@ func TestUploadsThatAreNone(t *testing.T) {
 	for _, id := range []string{"x", "20260302090000-aaaaaaaa", "..%2f..%2ffb"} {
 		if out := ann.ask("GET", path+"/imports/"+id, nil); out.Code != http.StatusNotFound {
 			t.Errorf("%s: %d", id, out.Code)
+		}
+	}
+}
+
+// Whoever sends a file slowly holds up neither another tenant nor, for the place where files
+// are understood, anybody.
+func TestSlowUploads(t *testing.T) {
+	l, _, path := shop(t)
+	theirs := l.neighbour()
+	server := httptest.NewServer(l.handler)
+	defer server.Close()
+	var answers []chan string
+	var bodies []*io.PipeWriter
+	slow := func() {
+		answer := make(chan string, 1)
+		in, out := io.Pipe()
+		go func() {
+			r, err := http.NewRequestWithContext(t.Context(), "POST", server.URL+api+path+"/imports", in)
+			if err == nil {
+				r.Header.Set("Authorization", "Bearer ghu_ann")
+				r.Header.Set("Content-Type", "application/x-ndjson")
+				var resp *http.Response
+				if resp, err = http.DefaultClient.Do(r); err == nil {
+					resp.Body.Close()
+					answer <- resp.Status
+					return
+				}
+			}
+			answer <- err.Error()
+		}()
+		if _, err := io.WriteString(out, someReports[:10]); err != nil {
+			t.Fatal(err)
+		}
+		answers, bodies = append(answers, answer), append(bodies, out)
+	}
+	taken := func() int {
+		l.pages.receiving.mu.Lock()
+		defer l.pages.receiving.mu.Unlock()
+		return l.pages.receiving.taken
+	}
+	for n := range maxReceivedEach {
+		slow()
+		for deadline := time.Now().Add(20 * time.Second); taken() <= n; time.Sleep(time.Millisecond) {
+			if time.Now().After(deadline) {
+				t.Fatal("no file is on its way")
+			}
+		}
+	}
+	send := func(token, path string) int {
+		t.Helper()
+		r := httptest.NewRequestWithContext(t.Context(), "POST", api+path+"/imports", strings.NewReader(someReports))
+		r.Header.Set("Authorization", "Bearer "+token)
+		r.Header.Set("Content-Type", "application/x-ndjson")
+		out := httptest.NewRecorder()
+		l.handler.ServeHTTP(out, r)
+		return out.Code
+	}
+	if code := send("ghu_ann", path); code != http.StatusTooManyRequests {
+		t.Errorf("one more of the same tenant: %d", code)
+	}
+	if code := send("ghu_dan", theirs); code != http.StatusCreated {
+		t.Errorf("one of another tenant: %d", code)
+	}
+	for i, body := range bodies {
+		if _, err := io.WriteString(body, someReports[10:]); err != nil {
+			t.Fatal(err)
+		}
+		body.Close()
+		if status := <-answers[i]; !strings.HasPrefix(status, "201") {
+			t.Errorf("a slow one in the end: %s", status)
 		}
 	}
 }

@@ -220,7 +220,24 @@ func (l *lobby) covers(repositories ...int64) {
 // bind makes GitHub's id of a project's repository known.
 func (l *lobby) bind(repository string, id int64) {
 	l.t.Helper()
-	space := l.world.Space(repository)
+	l.bindIn(l.world.Space(repository), id)
+}
+
+// neighbour is another tenant, 202, with a project; it returns the path of that.
+func (l *lobby) neighbour() string {
+	l.t.Helper()
+	if _, err := l.world.Projects.Install(l.t.Context(), 202); err != nil {
+		l.t.Fatal(err)
+	}
+	space, err := l.world.Projects.Ensure(l.t.Context(), 202, project.Repo{Owner: "other", Name: "web"})
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	return projectPath(l.bindIn(space, 9))
+}
+
+func (l *lobby) bindIn(space storage.Space, id int64) project.Project {
+	l.t.Helper()
 	p, entry, err := project.Load(l.t.Context(), space)
 	if err != nil {
 		l.t.Fatal(err)
@@ -234,6 +251,7 @@ func (l *lobby) bind(repository string, id int64) {
 	if _, err := l.world.Projects.Bind(l.t.Context(), p); err != nil {
 		l.t.Fatal(err)
 	}
+	return p
 }
 
 // guest is a browser in the lobby.

@@ -37,34 +37,25 @@ type streams struct {
 	pace time.Duration // between two looks
 	ask  time.Duration // between two questions whether whoever listens may
 
+	seats *seats // by person; the operator is 0
+
 	mu    sync.Mutex
-	open  int
-	of    map[int64]int // by person; the operator is 0
 	ended bool
 	end   chan struct{} // closed when none is to go on
 }
 
 func newStreams() *streams {
-	return &streams{pace: lookEvery, ask: askEvery, of: make(map[int64]int), end: make(chan struct{})}
+	return &streams{pace: lookEvery, ask: askEvery, seats: newSeats(maxStreamsOf, maxStreams), end: make(chan struct{})}
 }
 
 // begin takes a place for a stream; ok is false if there is none.
 func (s *streams) begin(person int64) (leave func(), ok bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.ended || s.open >= maxStreams || s.of[person] >= maxStreamsOf {
+	if s.ended {
 		return nil, false
 	}
-	s.open++
-	s.of[person]++
-	return func() {
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		s.open--
-		if s.of[person]--; s.of[person] == 0 {
-			delete(s.of, person)
-		}
-	}, true
+	return s.seats.take(person)
 }
 
 // End ends the streams that go on, and lets no other begin: the app is about to stop.

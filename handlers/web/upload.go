@@ -1,6 +1,7 @@
 package web
 
 import (
+	"bytes"
 	"cmp"
 	"errors"
 	"io"
@@ -11,20 +12,25 @@ import (
 )
 
 const (
-	// uploadWithin bounds how long a file is read and understood.
-	uploadWithin = 45 * time.Second
+	// receiveWithin bounds how long a file is on its way, and uploadWithin how long it takes
+	// until it is understood as well.
+	receiveWithin = 40 * time.Second
+	uploadWithin  = 55 * time.Second
 	// maxUpload is what a request with a file may hold: a little more than the file, so
 	// that it is the file that is too large and not the request.
 	maxUpload = backfill.MaxBytes + 256<<10
-	// maxUploads is how many files are understood at once.
-	maxUploads = 2
+	// maxReceived is how many files are on their way at once, each kept in memory until it
+	// is understood, and maxReceivedEach how many of one installation.
+	maxReceived, maxReceivedEach = 8, 2
+	// maxUnderstood is how many files are understood at once.
+	maxUnderstood = 2
 )
 
 // file is form for what may carry a file, which takes a while to arrive.
 func (in ways) file(path string, h http.Handler) {
 	in.upload(path, uploadWithin, maxUpload, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		// What cannot be timed is bounded by what the server gives every request.
-		_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(uploadWithin))
+		_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(receiveWithin))
 		h.ServeHTTP(w, r)
 	}))
 }
@@ -35,34 +41,25 @@ var (
 	errCut    = errors.New("the file did not arrive as a whole: send it again")
 )
 
-// understand begins an import of a file. Few are read at a time: each takes some memory.
+// understand begins an import of a file. It is received first: whoever sends slowly holds
+// up nobody whose file is there.
 func (p *Pages) understand(r *http.Request, at *place, name string, file io.Reader) (backfill.Import, error) {
-	select {
-	case p.uploading <- struct{}{}:
-		defer func() { <-p.uploading }()
-	default:
+	leave, ok := p.receiving.take(at.installation)
+	if !ok {
 		return backfill.Import{}, errBusy
 	}
-	body := &watchedBody{Reader: file}
-	i, err := p.cfg.Imports.FromFile(r.Context(), at.space, name, body, importBy(r, at))
-	if err != nil && body.err != nil { // it is the request that failed, not what is in it
-		return i, cmp.Or(large(body.err), errCut)
+	defer leave()
+	var body bytes.Buffer
+	if _, err := body.ReadFrom(io.LimitReader(file, backfill.MaxBytes+1)); err != nil { // so that a file that is too large is seen to be
+		return backfill.Import{}, cmp.Or(large(err), errCut)
 	}
-	return i, err
-}
-
-// watchedBody remembers why it could not be read.
-type watchedBody struct {
-	io.Reader
-	err error
-}
-
-func (b *watchedBody) Read(data []byte) (int, error) {
-	n, err := b.Reader.Read(data)
-	if err != nil && !errors.Is(err, io.EOF) {
-		b.err = err
+	select {
+	case p.understanding <- struct{}{}:
+		defer func() { <-p.understanding }()
+	case <-r.Context().Done():
+		return backfill.Import{}, errBusy
 	}
-	return n, err
+	return p.cfg.Imports.FromFile(r.Context(), at.space, name, &body, importBy(r, at))
 }
 
 // uploadImport takes a file that a form sends.

@@ -68,7 +68,8 @@ type Pages struct {
 
 	catalogues *issue.Catalogues
 	drafting   chan struct{} // a word for each draft that is worked out of a big cluster
-	exporting  chan struct{} // a word for each download of all data
+	exporting  *seats        // of downloads of all data
+	stall      time.Duration // how long one may stand still
 
 	overviewPage, problemsPage, clusterPage               *template.Template
 	sourcesPage, sourcePage, newSourcePage                *template.Template
@@ -77,16 +78,17 @@ type Pages struct {
 	importsPage, importPage                               *template.Template
 	dataPage, checksPage                                  *template.Template
 
-	uploading chan struct{} // a word for each file that is understood
-	checking  chan struct{} // a word for who has everything checked
-	failed    atomic.Int64  // checks, when somebody looked last
+	receiving     *seats        // of files on their way
+	understanding chan struct{} // a word for each file that is understood
+	checking      chan struct{} // a word for who has everything checked
+	failed        atomic.Int64  // checks, when somebody looked last
 }
 
 // New returns the pages.
 func New(cfg Config, projects *project.Registry, actions *action.Log, now func() time.Time) (*Pages, error) {
 	p := &Pages{cfg: cfg, projects: projects, actions: actions, now: now, wake: cfg.Wake,
 		guesses: handlers.NewGuesses(now), tokens: newMemory[github.Person](now), markdown: newMarkdown(), streams: newStreams(), wait: answerWithin,
-		catalogues: issue.NewCatalogues(), drafting: make(chan struct{}, maxDrafts), uploading: make(chan struct{}, maxUploads), exporting: make(chan struct{}, maxExports), checking: make(chan struct{}, 1)}
+		catalogues: issue.NewCatalogues(), drafting: make(chan struct{}, maxDrafts), receiving: newSeats(maxReceivedEach, maxReceived), understanding: make(chan struct{}, maxUnderstood), exporting: newSeats(maxExportsEach, maxExports), stall: exportStall, checking: make(chan struct{}, 1)}
 	if p.wake == nil {
 		p.wake = func(...string) {}
 	}
@@ -159,8 +161,8 @@ func (p *Pages) Register(r *handlers.Router) {
 		in.form(installation+"/erase", whole(p.erase))
 		in.page(api+installation+"/erase", whole(p.erasures))
 		in.form(api+installation+"/erase", whole(p.eraseTold))
-		in.stream(installation+"/export", whole(p.export))
-		in.stream(api+installation+"/export", whole(p.export))
+		in.upload(installation+"/export", exportWithin, maxForm, whole(p.export))
+		in.upload(api+installation+"/export", exportWithin, maxForm, whole(p.exportTold))
 	}
 	in.page(installation+"/keys", p.inInstallation(needs.configure, p.keys))
 	in.form(installation+"/keys/make", p.inInstallation(needs.configure, p.makeKey))
