@@ -48,6 +48,7 @@ const (
 var routesOf = map[string]of{
 	"GET /{$}":                                   nobodys, // what of a tenant's it shows is tried apart
 	"GET /api/v1/projects":                       nobodys, // the same
+	"GET /api/v1/projects/events":                nobodys, // the same
 	"GET /api/v1/installations":                  nobodys, // the same
 	"GET /api/v1/openapi.yaml":                   nobodys,
 	"GET /assets/style.css":                      nobodys,
@@ -341,7 +342,7 @@ func TestTenants(t *testing.T) {
 		}
 	}
 
-	for _, path := range []string{"/", "/installed?installation_id=101", "/api/v1/projects", "/api/v1/installations"} {
+	for _, path := range []string{"/", "/installed?installation_id=101", "/api/v1/projects", "/api/v1/projects/events", "/api/v1/installations"} {
 		_, text := other.asks("GET", path, "")
 		for _, of := range []string{"acme", "invoices"} {
 			if strings.Contains(text, of) {

@@ -2,6 +2,9 @@ package web
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -50,6 +53,10 @@ func (p *Pages) overview(w http.ResponseWriter, r *http.Request, who *viewer) {
 		v.Install = p.cfg.InstallURL()
 	}
 	from, _ := parseSpot(r.URL.Query().Get("from")) // else the beginning
+	v.Live = api + "/projects/events"
+	if from != (spot{}) {
+		v.Live += "?" + url.Values{"cursor": {from.String()}}.Encode()
+	}
 	homes, places, next, err := p.places(r.Context(), who, from)
 	if err != nil {
 		p.broken(w, r, err)
@@ -346,15 +353,96 @@ func told(all []need) []apiNeed {
 	return list
 }
 
+// overviewNow is what a stream tells of the overview: a change of any of it is a reason to
+// look again.
+type overviewNow struct {
+	Projects int    `json:"projects"`
+	Problems int    `json:"problems"`
+	Reports  int    `json:"reports"`
+	Waiting  int    `json:"waiting"`
+	Needs    int    `json:"needs"`
+	Revision string `json:"revision"` // is another whenever anything is that the overview shows of them
+}
+
+// aSecond is how many projects a stream about the overview looks at in a second, at most:
+// of more it tells later.
+const aSecond = 10
+
+// overviewEvents serves a stream about the projects of one page of the overview.
+func (p *Pages) overviewEvents(w http.ResponseWriter, r *http.Request, who *viewer) {
+	from, ok := p.cursor(w, r)
+	if !ok {
+		return
+	}
+	var last overviewNow
+	rest := 0 // looks that are left out
+	p.follow(w, r, who, func(ctx context.Context) (bool, error) {
+		now, err := p.who(r.WithContext(ctx))
+		if errors.Is(err, errSignIn) {
+			return false, nil
+		}
+		if err == nil {
+			who = now // who may see more, or less, than before
+		}
+		return err == nil, err
+	}, func(ctx context.Context) (any, bool, error) {
+		if rest > 0 {
+			rest--
+			return last, false, nil
+		}
+		_, places, _, err := p.places(ctx, who, from)
+		if err != nil {
+			return nil, false, err
+		}
+		all, err := p.summaries(ctx, places)
+		if err != nil {
+			return nil, false, err
+		}
+		rest = len(all) / aSecond
+		last, err = sumUp(all)
+		return last, false, err
+	})
+}
+
+// sumUp is what the overview shows of projects, in short.
+func sumUp(all []*summary) (now overviewNow, err error) {
+	sum := sha256.New()
+	for _, s := range all {
+		now.Projects++
+		now.Problems += s.Counts.Problems
+		now.Reports += s.Counts.Reports
+		now.Waiting += len(s.Waiting)
+		now.Needs += len(s.Needs)
+		top, err := s.all.Find(issue.Query{Limit: perTop})
+		if err == nil {
+			err = json.NewEncoder(sum).Encode([]any{s.Href, s.Mode, s.Notice, s.Arrived, s.Counts, s.Waiting, s.Needs, top.Lines})
+		}
+		if err != nil {
+			return now, err
+		}
+	}
+	now.Revision = hex.EncodeToString(sum.Sum(nil)[:8])
+	return now, nil
+}
+
+// cursor is where a page of projects is to begin; false if what is asked for is no cursor,
+// and that was answered.
+func (p *Pages) cursor(w http.ResponseWriter, r *http.Request) (from spot, ok bool) {
+	text := r.URL.Query().Get("cursor")
+	if text == "" {
+		return spot{}, true
+	}
+	if from, ok = parseSpot(text); !ok {
+		p.badCursor(w, r)
+	}
+	return from, ok
+}
+
 // tellOverview answers with the projects that the viewer may see.
 func (p *Pages) tellOverview(w http.ResponseWriter, r *http.Request, who *viewer) {
-	var from spot
-	if cursor := r.URL.Query().Get("cursor"); cursor != "" {
-		ok := false
-		if from, ok = parseSpot(cursor); !ok {
-			p.badCursor(w, r)
-			return
-		}
+	from, ok := p.cursor(w, r)
+	if !ok {
+		return
 	}
 	_, places, next, err := p.places(r.Context(), who, from)
 	if err != nil {

@@ -78,7 +78,12 @@ type watch func(ctx context.Context) (now any, over bool, err error)
 // of what will not change any more. The stream ends when whoever listens has signed out,
 // or may not do there any more as much as a permission says.
 func (p *Pages) events(w http.ResponseWriter, r *http.Request, at *place, need github.Permission, look watch) {
-	leave, ok := p.streams.begin(at.who.who.ID)
+	p.follow(w, r, at.who, func(ctx context.Context) (bool, error) { return p.still(ctx, r, at, need) }, look)
+}
+
+// follow is events about whatever may says, again and again, that who listens may see.
+func (p *Pages) follow(w http.ResponseWriter, r *http.Request, who *viewer, may func(context.Context) (bool, error), look watch) {
+	leave, ok := p.streams.begin(who.who.ID)
 	if !ok {
 		handlers.RetryAfter(w, beatEvery)
 		handlers.Error(w, r, http.StatusTooManyRequests, "too many streams are open: close some, or look again without one")
@@ -111,12 +116,12 @@ func (p *Pages) events(w http.ResponseWriter, r *http.Request, at *place, need g
 		case <-tick.C:
 		}
 		if time.Since(asked) >= p.streams.ask {
-			may, err := p.still(ctx, r, at, need)
+			still, err := may(ctx)
 			switch {
 			case err != nil:
 				zerolog.Ctx(ctx).Warn().Err(err).Msg("a stream ends: it is not known whether whoever listens still may")
 				return
-			case !may:
+			case !still:
 				return
 			}
 			asked = time.Now()

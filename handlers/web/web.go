@@ -123,6 +123,7 @@ func (p *Pages) Register(r *handlers.Router) {
 	in.page(project, p.inProject(needs.see, p.problems))
 	in.page(cluster, p.inProject(needs.see, p.cluster))
 	in.page(api+"/projects", p.guard(p.tellOverview))
+	in.stream(api+"/projects/events", p.guard(p.overviewEvents))
 	in.page(api+"/installations", p.guard(p.tellInstallations))
 	in.page(api+project, p.inProject(needs.see, p.tellProject))
 	in.page(api+project+"/clusters", p.inProject(needs.see, p.tellProblems))
