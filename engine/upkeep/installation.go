@@ -86,7 +86,13 @@ func askInstallation(ctx context.Context, host Installations, fix bool, home sto
 	is := was
 	is.Account, is.Suspended, is.Lacks, is.Looked = seen.Account, seen.Suspended, Lacks(seen.Permissions, fix), now().UTC()
 	if !is.Suspended { // or GitHub does not say
-		if is.Covers, err = host.Covered(ctx, id); err != nil {
+		covers, err := host.Covered(ctx, id)
+		switch {
+		case err == nil:
+			is.Covers = covers
+		case errors.Is(err, github.ErrForbidden), errors.Is(err, github.ErrNotFound): // a server that does not tell
+			is.Covers = nil
+		default:
 			return false, err
 		}
 	}
