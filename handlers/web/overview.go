@@ -34,7 +34,7 @@ type overviewView struct {
 	frame
 	Needs    []need
 	Projects []overviewProject
-	Homes    []link // installations that the viewer sees as a whole
+	Homes    []link // installations that the viewer may connect a source to
 	Next     string // the next page, "" if there is none
 	Install  string // where the App is installed, "" if that is not known
 }
@@ -236,7 +236,7 @@ func (p *Pages) wholes(r *http.Request, homes []*place, v *overviewView) error {
 	})
 	for i, at := range homes {
 		v.Needs = append(v.Needs, found[i]...)
-		if p.cfg.Sources != nil && at.whole() {
+		if p.cfg.Sources != nil && at.may(needs.configure) {
 			v.Homes = append(v.Homes, link{at.Account(), installationPath(at.installation)})
 		}
 	}

@@ -201,7 +201,12 @@ func newLobbyOf(t *testing.T, w *enginetest.World) *lobby {
 // covers has the installation cover repositories.
 func (l *lobby) covers(repositories ...int64) {
 	l.t.Helper()
-	home, err := l.world.Projects.Space(l.t.Context(), enginetest.Installation)
+	l.coversIn(enginetest.Installation, repositories...)
+}
+
+func (l *lobby) coversIn(installation int64, repositories ...int64) {
+	l.t.Helper()
+	home, err := l.world.Projects.Space(l.t.Context(), installation)
 	if err != nil {
 		l.t.Fatal(err)
 	}
@@ -233,6 +238,7 @@ func (l *lobby) neighbour() string {
 	if err != nil {
 		l.t.Fatal(err)
 	}
+	l.coversIn(202, 9)
 	return projectPath(l.bindIn(space, 9))
 }
 

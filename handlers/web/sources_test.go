@@ -703,6 +703,9 @@ func TestAdministersOne(t *testing.T) {
 			t.Errorf("she sees %q", text)
 		}
 	}
+	if page := eve.ask("GET", "/", nil).Body.String(); !strings.Contains(page, `<a href="`+acmeHome+`">Sources of `) {
+		t.Errorf("nothing leads her to where she can connect a source:\n%s", page)
+	}
 	if !strings.Contains(home, "Not routed by her") {
 		t.Errorf("she does not see her own:\n%s", home)
 	}
@@ -720,8 +723,8 @@ func TestAdministersOne(t *testing.T) {
 	l.accounts.allow("ann", 101, 8, "pull", "push", "admin")
 	for _, covered := range [][]int64{{7, 8, 9}, nil} {
 		l.covers(covered...)
-		for _, at := range []string{"/audit", "/work", "/export"} {
-			if out := ann.ask("GET", acmeHome+at, nil); out.Code != http.StatusForbidden {
+		for at, method := range map[string]string{"/audit": "GET", "/work": "GET", "/export": "POST"} {
+			if out := ann.ask(method, acmeHome+at, url.Values{}); out.Code != http.StatusForbidden {
 				t.Errorf("%s of %v: %d", at, covered, out.Code)
 			}
 		}
