@@ -153,7 +153,7 @@ func assemble(ctx context.Context, cfg *config.Config, db storage.DB, bell stora
 	queue := work.New(db, bell, work.Options{Exclusive: exclusive, Log: log, Drain: drainWork, Now: now})
 	actions := action.New(action.Options{Hook: faults, Now: now})
 	sources := source.NewStore(source.Config{
-		Table: source.NewTable(cfg.Sources()), Projects: projects, Keys: keys, Log: actions, Wake: queue.Wake, Now: now,
+		Table: source.NewTable(cfg.Sources()), Projects: projects, Keys: keys, Log: actions, Private: cfg.PrivateHosts, Wake: queue.Wake, Now: now,
 		Rerouted:    func(b *storage.Batch) { work.Add(b, intake.HeldWork) },
 		Republished: func(b *storage.Batch) { work.Add(b, upkeep.RestateWork) },
 		Asked:       asked,

@@ -122,7 +122,7 @@ func (w *World) open() {
 		w.T.Fatal(err)
 	}
 	w.Keys = w.keys(app)
-	w.Store = source.NewStore(source.Config{Table: w.Sources, Projects: w.Projects, Keys: w.Keys, Log: w.Actions, Wake: wake, Now: w.Now,
+	w.Store = source.NewStore(source.Config{Table: w.Sources, Private: []string{"127.0.0.1"}, Projects: w.Projects, Keys: w.Keys, Log: w.Actions, Wake: wake, Now: w.Now,
 		Rerouted:    func(b *storage.Batch) { work.Add(b, intake.HeldWork) },
 		Republished: func(b *storage.Batch) { work.Add(b, upkeep.RestateWork) },
 	})

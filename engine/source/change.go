@@ -245,7 +245,7 @@ func (s *Store) SetAPI(ctx context.Context, was Stored, a API, by By) (err error
 		case !organisation.MatchString(a.Organisation):
 			return wrong("organisation", "want the slug of the organisation at Sentry")
 		}
-		if a.URL, err = checkURL(a.URL); err != nil {
+		if a.URL, err = checkURL(a.URL, s.c.Private); err != nil {
 			return err
 		}
 		if err := checkSecret("token", a.Token); err != nil {

@@ -3,7 +3,6 @@ package source
 import (
 	"fmt"
 	"maps"
-	"net"
 	"net/url"
 	"regexp"
 	"slices"
@@ -153,8 +152,9 @@ var (
 // SentryURL is where Sentry's API is asked unless people say otherwise.
 const SentryURL = "https://sentry.io"
 
-// checkURL brings the address of a Sentry into form.
-func checkURL(raw string) (string, error) {
+// checkURL brings the address of a Sentry into form. private are hosts that may be asked
+// without TLS.
+func checkURL(raw string, private []string) (string, error) {
 	raw = strings.TrimRight(strings.TrimSpace(raw), "/")
 	if raw == "" {
 		return SentryURL, nil
@@ -164,14 +164,14 @@ func checkURL(raw string) (string, error) {
 	if err != nil || len(raw) > maxURL || u.Host == "" || u.Hostname() == "" || u.User != nil || u.RawQuery != "" || u.ForceQuery || u.Fragment != "" || u.Opaque != "" {
 		return "", bad
 	}
-	if u.Scheme == "https" || u.Scheme == "http" && isLoopback(u.Hostname()) {
+	allowed := slices.ContainsFunc(private, func(host string) bool { return strings.EqualFold(host, u.Hostname()) })
+	switch {
+	case u.Scheme == "https", u.Scheme == "http" && allowed:
 		return u.String(), nil
+	case u.Scheme == "http":
+		return "", wrong("url", "want https: only a host that whoever runs this server allows is asked without")
 	}
 	return "", bad
-}
-
-func isLoopback(host string) bool {
-	return host == "localhost" || net.ParseIP(host).IsLoopback()
 }
 
 func copyRoutes(routes map[string]string) map[string]string {

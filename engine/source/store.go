@@ -29,6 +29,7 @@ type Config struct {
 	Projects *project.Registry
 	Keys     *secret.Keyring
 	Log      *action.Log // in whose audit every change is
+	Private  []string    // hosts that may be asked without TLS, by the operator's word
 
 	// Rerouted adds to a batch what is due once feedback may have another route, or
 	// none any more.

@@ -87,6 +87,7 @@ func newShop(t *testing.T, db storage.DB) *shop {
 	now := func() time.Time { return s.time }
 	s.log = action.New(action.Options{Now: now})
 	s.Store = source.NewStore(source.Config{
+		Private:  []string{"sentry.internal", "10.0.0.7", "fd00::7"},
 		Table:    source.NewTable([]source.Source{{ID: "from-the-file", Installation: acme, Kind: source.Feedback, Secrets: []string{"k"}}}),
 		Projects: s.projects, Keys: keys, Log: s.log, Now: now,
 		Rerouted:    func(b *storage.Batch) { b.SetJSON("rerouted", s.time) },
@@ -396,7 +397,8 @@ func TestSettingsThatCannotBe(t *testing.T) {
 		"a query":          func() error { return api(s, sentry, "https://sentry.example/?x=1") },
 		"a fragment":       func() error { return api(s, sentry, "https://sentry.example/#x") },
 		"no host":          func() error { return api(s, sentry, "https:///x") },
-		"nearly loopback":  func() error { return api(s, sentry, "http://127.0.0.1.example") },
+		"nearly allowed":   func() error { return api(s, sentry, "http://sentry.internal.example") },
+		"this machine":     func() error { return api(s, sentry, "http://127.0.0.1:9000") },
 		"an opaque thing":  func() error { return api(s, sentry, "https:sentry.example") },
 		"a very long host": func() error { return api(s, sentry, "https://"+strings.Repeat("a", 300)) },
 	} {
@@ -405,7 +407,7 @@ func TestSettingsThatCannotBe(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	for _, url := range []string{"https://sentry.example/base/", "http://127.0.0.1:9000", "http://[::1]:9000", "http://localhost:9000"} {
+	for _, url := range []string{"https://de.sentry.io", "https://sentry.example/base/", "https://sentry.internal", "http://Sentry.internal:9000", "http://10.0.0.7", "http://[fd00::7]:9000/"} {
 		if err := api(s, sentry, url); err != nil || s.source(sentry).API.URL != strings.TrimSuffix(url, "/") {
 			t.Errorf("%s: %v", url, err)
 		}
