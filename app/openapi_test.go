@@ -368,10 +368,13 @@ func TestOpenAPI(t *testing.T) {
 	want(acme, 200, "POST", P+"/work/retry", `{"key": "{job}"}`)
 	want(acme, 404, "POST", P+"/work/retry", `{"key": "of/nobody"}`)
 	want(acme, 200, "POST", I+"/work/retry", `{"key": "{job}"}`)
-	within(t, "an issue is filed", func() bool {
-		var is struct{ Written any }
+	within(t, "an issue is filed, and GitHub says how it is", func() bool {
+		var is struct {
+			Written any
+			Issue   struct{ Now any }
+		}
 		json.Unmarshal([]byte(want(acme, 200, "GET", P+"/clusters/{grown}", "")), &is)
-		return is.Written != nil
+		return is.Written != nil && is.Issue.Now != nil
 	})
 	want(acme, 202, "POST", P+"/clusters/{grown}/commands", `{"command": "fix", "words": "look at the clock"}`)
 	want(acme, 400, "POST", P+"/clusters/{grown}/commands", `{"command": "dance"}`)
