@@ -57,7 +57,7 @@ func (p *Pages) overview(w http.ResponseWriter, r *http.Request, who *viewer) {
 	if from != (spot{}) {
 		v.Live += "?" + url.Values{"cursor": {from.String()}}.Encode()
 	}
-	homes, places, next, err := p.places(r.Context(), who, from)
+	homes, places, next, err := p.places(r.Context(), who, from, maxProjects)
 	if err != nil {
 		p.broken(w, r, err)
 		return
@@ -108,8 +108,9 @@ func parseSpot(text string) (s spot, ok bool) {
 }
 
 // places finds, of one page, the installations of which somebody may see something and
-// the projects that they may see, and where the next page begins, if there is one.
-func (p *Pages) places(ctx context.Context, who *viewer, from spot) (homes, found []*place, next *spot, err error) {
+// the projects that they may see, at most so many, and where the next page begins, if there
+// is one.
+func (p *Pages) places(ctx context.Context, who *viewer, from spot, limit int) (homes, found []*place, next *spot, err error) {
 	ids, err := p.projects.Installations(ctx)
 	if err != nil {
 		return nil, nil, nil, err
@@ -145,7 +146,7 @@ func (p *Pages) places(ctx context.Context, who *viewer, from spot) (homes, foun
 		}
 		of[id] = here[i]
 	}
-	found, seen, err := p.look(ctx, of, looks)
+	found, seen, err := p.look(ctx, of, looks, limit)
 	if seen < len(looks) {
 		next = &looks[seen]
 	}
@@ -160,9 +161,9 @@ func (p *Pages) places(ctx context.Context, who *viewer, from spot) (homes, foun
 }
 
 // look opens projects in turn until a page is full, and says how many it looked at.
-func (p *Pages) look(ctx context.Context, of map[int64]*place, looks []spot) (found []*place, seen int, err error) {
-	for most := min(len(looks), maxLooks); seen < most && len(found) < maxProjects; {
-		some := looks[seen:min(most, seen+maxProjects-len(found))]
+func (p *Pages) look(ctx context.Context, of map[int64]*place, looks []spot, limit int) (found []*place, seen int, err error) {
+	for most := min(len(looks), maxLooks); seen < most && len(found) < limit; {
+		some := looks[seen:min(most, seen+limit-len(found))]
 		places := make([]*place, len(some))
 		err := each(len(some), func(i int) error {
 			at, err := p.inHome(ctx, of[some[i].installation], some[i].project)
@@ -378,7 +379,7 @@ func (p *Pages) overviewEvents(w http.ResponseWriter, r *http.Request, who *view
 	rest := 0 // looks that are left out
 	p.follow(w, r, who, func(ctx context.Context) (bool, error) {
 		now, err := p.who(r.WithContext(ctx))
-		if errors.Is(err, errSignIn) {
+		if errors.Is(err, errSignIn) || errors.Is(err, errWorthless) {
 			return false, nil
 		}
 		if err == nil {
@@ -390,7 +391,7 @@ func (p *Pages) overviewEvents(w http.ResponseWriter, r *http.Request, who *view
 			rest--
 			return last, false, nil
 		}
-		_, places, _, err := p.places(ctx, who, from)
+		_, places, _, err := p.places(ctx, who, from, maxProjects)
 		if err != nil {
 			return nil, false, err
 		}
@@ -440,11 +441,16 @@ func (p *Pages) cursor(w http.ResponseWriter, r *http.Request) (from spot, ok bo
 
 // tellOverview answers with the projects that the viewer may see.
 func (p *Pages) tellOverview(w http.ResponseWriter, r *http.Request, who *viewer) {
+	limit, err := limitOf(r.URL.Query())
+	if err != nil {
+		handlers.Error(w, r, http.StatusBadRequest, err.Error())
+		return
+	}
 	from, ok := p.cursor(w, r)
 	if !ok {
 		return
 	}
-	_, places, next, err := p.places(r.Context(), who, from)
+	_, places, next, err := p.places(r.Context(), who, from, limit)
 	if err != nil {
 		p.broken(w, r, err)
 		return

@@ -3,6 +3,7 @@ package web
 import (
 	"context"
 	"fmt"
+	"net/url"
 	"regexp"
 	"slices"
 	"strings"
@@ -229,22 +230,27 @@ func TestOverviewOfManyProjects(t *testing.T) {
 	if count != 2 || len(seen) != n+1+13 || seen[">other/web</a>"] != 2 {
 		t.Errorf("on %d pages is %v", count, seen)
 	}
-	var all []string
-	for next := "/api/v1/projects"; next != ""; {
-		var answer struct {
-			Projects []apiProject
-			Next     string
+	for query, want := range map[string]int{"": apiLimit, "limit=7": 7, "limit=200": 200} {
+		all, first := make(map[string]bool), 0
+		for next := "/api/v1/projects?" + query; next != ""; {
+			var answer struct {
+				Projects []apiProject
+				Next     string
+			}
+			answered(t, get(t.Context(), h, "GET", next), &answer)
+			for _, p := range answer.Projects {
+				all[fmt.Sprint(p.Installation, p.Repository)] = true
+			}
+			if first = max(first, len(answer.Projects)); len(answer.Projects) > want {
+				t.Fatalf("%s: %d projects at a time", query, len(answer.Projects))
+			}
+			if next = ""; answer.Next != "" {
+				next = "/api/v1/projects?" + url.Values{"cursor": {answer.Next}}.Encode() + "&" + query
+			}
 		}
-		answered(t, get(t.Context(), h, "GET", next), &answer)
-		for _, p := range answer.Projects {
-			all = append(all, p.Repository)
+		if len(all) != n+2 || first != min(want, n+2) {
+			t.Errorf("%q: the API tells of %d projects, %d at a time", query, len(all), first)
 		}
-		if next = ""; answer.Next != "" {
-			next = "/api/v1/projects?cursor=" + answer.Next
-		}
-	}
-	if len(all) != n+2 {
-		t.Errorf("the API tells of %d projects", len(all))
 	}
 }
 
