@@ -1,7 +1,9 @@
 package issue
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
@@ -290,8 +292,9 @@ func (s *sitting) line(b *storage.Batch) {
 // changed on GitHub.
 func LookWork(cluster string) string { return "look/" + cluster }
 
-// look is the handler of that work: it reads the issue as it is on GitHub. It
-// writes nothing there, so it does not get in the way of the cluster's work.
+// look is the handler of that work: it reads the issue as it is on GitHub. It writes
+// nothing there, and no record where there is nothing new, as after each edit of our
+// own, so it does not get in the way of the cluster's work.
 func (k *Keeper) look(ctx context.Context, it work.Item) (time.Time, error) {
 	if k.host == nil {
 		return time.Time{}, nil
@@ -303,10 +306,16 @@ func (k *Keeper) look(ctx context.Context, it work.Item) (time.Time, error) {
 	if err := s.see(ctx); err != nil {
 		return time.Time{}, err
 	}
+	kept, err := json.Marshal(s.kept)
+	if err != nil {
+		return time.Time{}, fmt.Errorf("encode issue of cluster %s: %w", s.id, err)
+	}
 	var b storage.Batch
-	b.RequireEntry(s.entry)
-	b.SetJSON(keptPrefix+s.id, s.kept)
-	s.noteReleases(&b)
+	if !bytes.Equal(kept, s.entry.Value) {
+		b.RequireEntry(s.entry)
+		b.Set(keptPrefix+s.id, kept)
+		s.noteReleases(&b)
+	}
 	work.Add(&b, intake.IssueWork(s.id))
 	if err := s.space.Apply(ctx, &b); err != nil {
 		return time.Time{}, fmt.Errorf("remember issue of cluster %s: %w", s.id, err)

@@ -352,3 +352,81 @@ func TestPreviewKeepsTheLastEdit(t *testing.T) {
 		}
 	}
 }
+
+// handlers are the keeper's, by kind.
+type handlers map[string]work.Handler
+
+func (h handlers) Handle(kind string, do work.Handler) { h[kind] = do }
+
+// TestUndoOfAnEditThatIsNotRemembered: while an edit is on its way, somebody locks the
+// issue, which is looked at, and asks for an undo. What the edit told is lost with the
+// record, and yet it is not told again.
+func TestUndoOfAnEditThatIsNotRemembered(t *testing.T) {
+	w := world(t, live)
+	report(w, "ann", "CSV export of orders times out")
+	w.Settle()
+	before := w.GitHub.Issues(7)[0].Body
+	keeper := make(handlers)
+	w.Keeper.Register(keeper)
+	edits := 0
+	w.Hook = func(point string) error {
+		if point != "effect.after:issue.edit" {
+			return nil
+		}
+		if edits++; edits > 1 {
+			return nil
+		}
+		w.GitHub.Change(7, 1, func(i *github.Issue) { i.Locked = true })
+		if _, err := keeper["look"](t.Context(), work.Item{Space: w.Space(repo), Subject: "000001"}); err != nil {
+			t.Error(err)
+		}
+		undo(w, 1, "mona")
+		return nil
+	}
+	report(w, "bob", "CSV export of orders times out!")
+	w.Settle()
+	if now := w.GitHub.Issues(7)[0].Body; edits != 1 || now != before {
+		t.Errorf("%d edits, and the issue says\n%s\nwant one, taken back:\n%s", edits, now, before)
+	}
+	// What is new after that is told.
+	report(w, "cleo", "CSV export of orders times out again")
+	w.Settle()
+	if now := w.GitHub.Issues(7)[0].Body; !strings.Contains(now, "3 people") {
+		t.Errorf("what came after the undo is not told:\n%s", now)
+	}
+}
+
+// TestLookThatFindsNothing: GitHub tells of the app's own edit while that is being noted.
+// The look that follows leaves the record as it is: else the note would come too late.
+func TestLookThatFindsNothing(t *testing.T) {
+	w := world(t, live)
+	report(w, "ann", "CSV export of orders times out")
+	w.Settle()
+	keeper := make(handlers)
+	w.Keeper.Register(keeper)
+	version := func() string {
+		entries, err := w.Space(repo).Get(t.Context(), "issue/000001")
+		if err != nil || !entries[0].Exists() {
+			t.Fatalf("record %+v (%v)", entries, err)
+		}
+		return fmt.Sprint(entries[0].Version)
+	}
+	edits := 0
+	w.Hook = func(point string) error {
+		if point != "effect.after:issue.edit" {
+			return nil
+		}
+		edits++
+		before := version()
+		_, err := keeper["look"](t.Context(), work.Item{Space: w.Space(repo), Subject: "000001"})
+		if now := version(); now != before {
+			t.Errorf("the record was written: version %s, it was %s", now, before)
+		}
+		return err
+	}
+	report(w, "bob", "CSV export of orders times out!")
+	w.Settle()
+	if edits != 1 {
+		t.Errorf("%d edits, want 1", edits)
+	}
+}

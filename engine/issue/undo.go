@@ -97,12 +97,17 @@ func (s *sitting) takeBack(ctx context.Context, rec *action.Record, u *Wish) (an
 			break
 		}
 		do(func() error {
-			err := s.write(ctx, "undo/"+rec.Key, "undo", u.By, why, editRequest{Number: k.Number, Section: e.Before})
-			if err == nil {
-				k.SectionHash = Hash(e.Before)
-			}
-			return err
+			return s.write(ctx, "undo/"+rec.Key, "undo", u.By, why, editRequest{Number: k.Number, Section: e.Before})
 		})
+		if err != nil {
+			break
+		}
+		if k.SectionHash != Hash(e.Section) {
+			// The edit was made, and somebody changed the record before it was noted there:
+			// what it told is not to be told anew.
+			s.tell()
+		}
+		k.SectionHash = Hash(e.Before)
 	case "issue.reopen":
 		answer = "Closed again: reopening it was taken back. It is watched for its return from now on."
 		do(func() error {
