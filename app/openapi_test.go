@@ -26,6 +26,7 @@ import (
 	"github.com/soulcaster/soulcaster/engine/fix/brief"
 	"github.com/soulcaster/soulcaster/engine/fix/publish"
 	fixrun "github.com/soulcaster/soulcaster/engine/fix/run"
+	"github.com/soulcaster/soulcaster/engine/github"
 	"github.com/soulcaster/soulcaster/engine/issue"
 	"github.com/soulcaster/soulcaster/engine/project"
 	"github.com/soulcaster/soulcaster/engine/storage"
@@ -190,6 +191,11 @@ var unseen = map[string]string{
 	"UncountedReport.id":    "takes a report that counts for nothing: handlers/web tries it",
 	"UncountedReport.why":   "takes a report that counts for nothing: handlers/web tries it",
 
+	"Held.why": "takes feedback that who asks cannot let in: handlers/web tries it",
+
+	"Source.client":     ofReddit,
+	"GivenClient.id":    ofReddit,
+	"GivenClient.made":  ofReddit,
 	"Subreddit.name":    ofReddit,
 	"Subreddit.looked":  ofReddit,
 	"Subreddit.trouble": ofReddit,
@@ -602,7 +608,7 @@ func (s *street) furnish(ids map[string]string) {
 		t.Fatalf("no problem has two reports: %+v", lines)
 	}
 
-	r := &fixrun.Run{ID: fixrun.NewID(), Cluster: ids["{grown}"], Issue: 7, State: fixrun.TimedOut, Reason: fixrun.ReasonTime, By: "mona", Created: now, Changed: now, Ended: now,
+	r := &fixrun.Run{ID: fixrun.NewID(), Cluster: ids["{grown}"], Issue: 7, State: fixrun.TimedOut, Reason: fixrun.ReasonTime, Detail: "the task did not answer", By: "mona", Created: now, Changed: now, Ended: now,
 		Place: 2, Waits: "a place", Attempts: 1, Attempt: &fixrun.Attempt{N: 1, Round: 1, Intended: now}, Pull: &fixrun.Pull{Number: 8, URL: "https://github.example/acme/web/pull/8"},
 		Rounds: []fixrun.Round{{N: 1, By: "mona", Asked: now, Ended: now, Commit: "0123456789abcdef0123456789abcdef01234567", Diff: &fixrun.Diff{Files: 1, Lines: fixrun.Lines{Added: 1}}}}}
 	_, of, err := fixrun.Of(t.Context(), space, r.Cluster)
@@ -619,6 +625,11 @@ func (s *street) furnish(ids map[string]string) {
 	}
 	key := publish.CommitKey(r.ID, 1)
 	b.SetJSON("action/"+key, map[string]any{"key": key, "kind": "commit.create", "subject": r.ID, "state": action.Done, "request": string(request)})
+	if request, err = json.Marshal(github.NewPull{Title: "A clock", Body: "It is *new*."}); err != nil {
+		t.Fatal(err)
+	}
+	key = publish.PullKey(r.ID)
+	b.SetJSON("action/"+key, map[string]any{"key": key, "kind": "pull.create", "subject": r.ID, "state": action.Done, "request": string(request)})
 	// A problem that came back, and whose first text was another.
 	issue.SetLine(&b, issue.Line{Cluster: "000090", Title: "Parcels to Norway", Culprit: "parcels.to", State: issue.Filed, Number: 3, URL: "https://github.example/acme/web/issues/3",
 		Text: "issue #3", Regressed: now, Made: now, First: now, Last: now, At: now})

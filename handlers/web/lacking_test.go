@@ -68,6 +68,11 @@ func TestWhatSentryHas(t *testing.T) {
 	if out := ann.ask("POST", path+"/api", give); out.Code != http.StatusSeeOther {
 		t.Fatalf("a token: %d %s", out.Code, out.Body)
 	}
+	for who, want := range map[*guest]bool{ann: true, l.signed("bob"): false} { // who may not change it
+		if told := who.ask("GET", "/api/v1"+path, nil); told.Code != http.StatusOK || strings.Contains(told.Body.String(), `"api":{"organisation":"acme","url":"http`) != want || strings.Contains(told.Body.String(), secretToken) {
+			t.Errorf("the API tells %d %s", told.Code, told.Body)
+		}
+	}
 	compare := ann.ask("POST", path+"/lacking", url.Values{})
 	if compare.Code != http.StatusSeeOther {
 		t.Fatalf("compare: %d %s", compare.Code, compare.Body)

@@ -117,25 +117,23 @@ func (p *Pages) lookAtRun(ctx context.Context, at *place, runID string) (*runVie
 	if err != nil {
 		return nil, err
 	}
-	policy := p.projects.Policy(known)
 	v := &runView{Run: r, Project: known.Repo.String(), ProblemHref: clusterPath(known, r.Cluster), State: tell.State(r.State), Tone: runTone(r.State),
-		Took: tell.Span(p.took(r)), Rounds: policy.Fix.Rounds + 1, Change: r.Diff()}
-	t := tell.View{Run: r, Rounds: policy.Fix.Rounds, Minutes: policy.Fix.Minutes, Now: p.now().UTC()}
-	if t.Evidence, err = run.Evidence(ctx, space, r.ID); err != nil {
-		return nil, err
-	}
-	if t.Live, err = run.LiveOf(ctx, space, r.ID); err != nil {
-		return nil, err
-	}
-	if t.Usage, _, err = run.UsageOf(ctx, space, r.ID); err != nil {
-		return nil, err
-	}
-	if t.Words, err = run.WordsOf(ctx, space, r.ID, r.Round().N); err != nil {
+		Took: tell.Span(p.took(r)), Rounds: p.projects.Policy(known).Fix.Rounds + 1, Change: r.Diff()}
+	t, err := p.statusOf(ctx, at, r)
+	if err != nil {
 		return nil, err
 	}
 	v.Status, v.Cost = p.markdown.html(tell.Status(t)), tell.Cost(t.Usage)
-	if err := p.proposal(ctx, space, v); err != nil {
+	made, err := p.proposal(ctx, space, r)
+	if err != nil {
 		return nil, err
+	}
+	v.Files, v.Diff = made.files, difference(made.files)
+	if n := made.pull; n != nil {
+		v.Pull = &issueView{Title: n.Title, Body: p.markdown.html(n.Body), Filed: made.opened}
+		if r.Pull != nil {
+			v.Pull.URL = r.Pull.URL
+		}
 	}
 	if r.Attempt != nil {
 		if v.Log, v.LogCut, err = run.LogTail(ctx, space, r.ID, r.Attempt.N, logBytes); err != nil {
@@ -149,6 +147,23 @@ func (p *Pages) lookAtRun(ctx context.Context, at *place, runID string) (*runVie
 	return v, err
 }
 
+// statusOf is what the comment about a run tells.
+func (p *Pages) statusOf(ctx context.Context, at *place, r *run.Run) (t tell.View, err error) {
+	policy := p.projects.Policy(at.project)
+	t = tell.View{Run: r, Rounds: policy.Fix.Rounds, Minutes: policy.Fix.Minutes, Now: p.now().UTC()}
+	if t.Evidence, err = run.Evidence(ctx, at.space, r.ID); err != nil {
+		return t, err
+	}
+	if t.Live, err = run.LiveOf(ctx, at.space, r.ID); err != nil {
+		return t, err
+	}
+	if t.Usage, _, err = run.UsageOf(ctx, at.space, r.ID); err != nil {
+		return t, err
+	}
+	t.Words, err = run.WordsOf(ctx, at.space, r.ID, r.Round().N)
+	return t, err
+}
+
 // runCommands are the commands on the page of a run: those about its problem, as long as
 // it is the problem's newest run.
 func (p *Pages) runCommands(ctx context.Context, at *place, r *run.Run) (*commandsView, error) {
@@ -159,31 +174,34 @@ func (p *Pages) runCommands(ctx context.Context, at *place, r *run.Run) (*comman
 	return p.commands(ctx, at, r.Cluster, r.ID)
 }
 
-// proposal adds the pull request and the change of the last round that made one.
-func (p *Pages) proposal(ctx context.Context, space storage.Space, v *runView) error {
+// proposal is what a run proposes, or would.
+type proposal struct {
+	pull   *github.NewPull       // nil if there is none
+	opened bool                  // it is on GitHub
+	files  []publish.FileRequest // of the last round that made a change
+}
+
+func (p *Pages) proposal(ctx context.Context, space storage.Space, r *run.Run) (made proposal, err error) {
 	var n github.NewPull
-	made, err := p.request(ctx, space, publish.PullKey(v.Run.ID), &n)
+	state, err := p.request(ctx, space, publish.PullKey(r.ID), &n)
 	if err != nil {
-		return err
+		return made, err
 	}
-	if made != "" {
-		v.Pull = &issueView{Title: n.Title, Body: p.markdown.html(n.Body), Filed: made == action.Done}
-		if v.Run.Pull != nil {
-			v.Pull.URL = v.Run.Pull.URL
-		}
+	if state != "" {
+		made.pull, made.opened = &n, state == action.Done
 	}
-	for _, round := range slices.Backward(v.Run.Rounds) {
+	for _, round := range slices.Backward(r.Rounds) {
 		var c publish.CommitRequest
-		made, err := p.request(ctx, space, publish.CommitKey(v.Run.ID, round.N), &c)
+		state, err := p.request(ctx, space, publish.CommitKey(r.ID, round.N), &c)
 		if err != nil {
-			return err
+			return made, err
 		}
-		if made != "" {
-			v.Files, v.Diff = c.Files, difference(c.Files)
-			return nil
+		if state != "" {
+			made.files = c.Files
+			return made, nil
 		}
 	}
-	return nil
+	return made, nil
 }
 
 // request reads what an action sends, and returns its state; "" if there is none.

@@ -83,7 +83,8 @@ func TestPageOfARun(t *testing.T) {
 		t.Log(page)
 	}
 	told := get(t.Context(), h, "GET", "/api/v1/projects/"+strings.TrimPrefix(pathOf(t, w, "acme/web"), "/projects/")+"/runs/"+r.ID).Body.String()
-	for _, want := range []string{`"change":{"files":2,"added":8,"cut":5}`, `"files":[{"path":"src/All of it.","note":"new","added":1,"cut":0}]`} {
+	for _, want := range []string{`"change":{"files":2,"added":8,"cut":5}`, `"files":[{"path":"src/All of it.","note":"new","added":1,"cut":0}]`, `"rounds":4`,
+		`"proposal":{"title":"All of it.","body":"All of it.","opened":false}`, `"diff":"--- a/src/All of it.\n+++ b/src/All of it.\n@@ -1 +1,2 @@\n one\n+All of it.\n"`, `"comment":"`, `The evidence that the agent gets`} {
 		if !strings.Contains(told, want) {
 			t.Errorf("the API does not tell %s: %s", want, told)
 		}

@@ -24,10 +24,6 @@ type sourceView struct {
 	Repositories []string // that who looks administers
 	Overlaps     []overlap
 	MaxSecrets   int
-	ClientID     string // of Reddit's OAuth client
-	ClientMade   time.Time
-	MadeBy       string
-	MadeAt       time.Time
 	Key          string     // that was made a moment ago, and will never be shown again
 	Curl         string     // a line that uses it
 	Asked        *askedView // nil: it is not asked from here
@@ -96,14 +92,17 @@ func (p *Pages) sourceView(r *http.Request, at *place, id string) (*sourceView, 
 	if t.Fixed {
 		return v, nil
 	}
-	v.MadeBy, v.MadeAt = stored.By, stored.Made
+	v.MadeBy, v.Made = stored.By, stored.Made
 	set := stored.Setting()
 	if v.MayConfigure, err = p.mayConfigure(r.Context(), at, set.Repositories(), stored.Maker()); err != nil || !v.MayConfigure {
 		return v, err
 	}
-	v.Repositories, v.Secrets, v.ClientMade = at.repositories(needs.configure), stored.Keys, stored.ClientMade
-	if stored.Client != nil {
-		v.ClientID = stored.Client.ID
+	v.Repositories, v.Secrets = at.repositories(needs.configure), stored.Keys
+	if c := stored.Client; c != nil {
+		v.Client = &clientTold{c.ID, stored.ClientMade}
+	}
+	if a := stored.API; a != nil {
+		v.API = &sentryTold{a.Organisation, a.URL, stored.APIMade}
 	}
 	v.Asked, err = p.askedOf(r.Context(), at, stored)
 	return v, err
@@ -126,7 +125,6 @@ func (p *Pages) tellSource(w http.ResponseWriter, r *http.Request, at *place) {
 		p.fail(w, r, err)
 		return
 	}
-	v.sourceTold.Secrets = v.Secrets
 	handlers.JSON(w, http.StatusOK, v.sourceTold)
 }
 

@@ -53,8 +53,26 @@ type sourceTold struct {
 
 	sourceHealth
 
+	MadeBy string    `json:"made_by,omitempty"` // who connected it
+	Made   time.Time `json:"made,omitzero"`
+
 	Version uint64          `json:"version,omitempty"` // changes with every change of what is set
 	Secrets []source.Secret `json:"secrets,omitempty"` // what they are told by, not they themselves
+	Client  *clientTold     `json:"client,omitempty"`  // of Reddit's OAuth
+	API     *sentryTold     `json:"api,omitempty"`     // of Sentry, for which there is a token
+}
+
+// clientTold and sentryTold are what a source's other credentials are told by, not they
+// themselves.
+type clientTold struct {
+	ID   string    `json:"id"`
+	Made time.Time `json:"made,omitzero"` // when it was given
+}
+
+type sentryTold struct {
+	Organisation string    `json:"organisation"`
+	URL          string    `json:"url"`
+	Made         time.Time `json:"made,omitzero"`
 }
 
 // sourceHealth is how a source is doing.
@@ -423,9 +441,11 @@ func sourcePath(at *place, id string) string {
 
 // heldTold is what the API tells of what is held.
 type heldTold struct {
-	Source  string `json:"source"`
-	Project string `json:"project"`
-	Reports int    `json:"reports"`
+	Source  string   `json:"source"`
+	Project string   `json:"project"`
+	Reports int      `json:"reports"`
+	Titles  []string `json:"titles"`        // of some: foreign
+	Why     string   `json:"why,omitempty"` // why it cannot be let in by who asks
 }
 
 // tellSources is the API's way to that.
@@ -445,7 +465,7 @@ func (p *Pages) tellSources(w http.ResponseWriter, r *http.Request, at *place) {
 		return
 	}
 	for _, g := range groups {
-		answer.Held = append(answer.Held, heldTold{g.Source, g.Project, g.Reports})
+		answer.Held = append(answer.Held, heldTold{g.Source, g.Project, g.Reports, append([]string{}, g.Titles...), g.Why})
 	}
 	handlers.JSON(w, http.StatusOK, answer)
 }

@@ -250,6 +250,11 @@ func TestRedditSource(t *testing.T) {
 	if !strings.Contains(page, "abcDEF1234567") || strings.Contains(page, aSecret) || !strings.Contains(page, `value="golang rust"`) {
 		t.Errorf("the page:\n%s", page)
 	}
+	for who, want := range map[*guest]bool{ann: true, l.signed("bob"): false} { // who may not change it
+		if told := who.ask("GET", api+path, nil); told.Code != http.StatusOK || strings.Contains(told.Body.String(), `"client":{"id":"abcDEF1234567","made":"20`) != want || strings.Contains(told.Body.String(), aSecret) {
+			t.Errorf("the API tells %d %s", told.Code, told.Body)
+		}
+	}
 	for _, form := range []url.Values{{}, {"client": {"abcDEF1234567"}}, {"client": {"a b"}, "secret": {aSecret}}} {
 		if out := ann.ask("POST", path+"/client", form); out.Code != 422 {
 			t.Errorf("%v: %d", form, out.Code)
@@ -448,6 +453,10 @@ func TestFixedSources(t *testing.T) {
 	home := ann.ask("GET", acmeHome, nil).Body.String()
 	if !strings.Contains(home, "Nobody knows where") || !strings.Contains(home, "whoever runs the server can add a route there") || strings.Contains(home, "/held/route") {
 		t.Errorf("the installation:\n%s", home)
+	}
+	told := ann.ask("GET", api+acmeHome+"/sources", nil).Body.String()
+	if !strings.Contains(told, `"titles":["Nobody knows where"],"why":"The server's file says`) {
+		t.Errorf("the API tells %s", told)
 	}
 }
 

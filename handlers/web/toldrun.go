@@ -3,10 +3,12 @@ package web
 import (
 	"context"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/soulcaster/soulcaster/engine/fix/brief"
 	"github.com/soulcaster/soulcaster/engine/fix/run"
+	"github.com/soulcaster/soulcaster/engine/fix/tell"
 	"github.com/soulcaster/soulcaster/engine/storage"
 	"github.com/soulcaster/soulcaster/handlers"
 )
@@ -62,9 +64,21 @@ type pullTold struct {
 // toldWhole is a run with what it has to show.
 type toldWhole struct {
 	runTold
-	Files  []fileTold `json:"files,omitempty"` // of the change, as many as there was room for
-	Log    string     `json:"log"`             // its end; what the agent printed, and that may be foreign
-	LogCut bool       `json:"log_cut"`
+	Rounds   int           `json:"rounds"`             // the most that there may be
+	Detail   string        `json:"detail,omitempty"`   // what went wrong, for the operator
+	Comment  string        `json:"comment"`            // about it on the issue, or that would be: Markdown
+	Proposal *proposalTold `json:"proposal,omitempty"` // the pull request's text
+	Files    []fileTold    `json:"files,omitempty"`    // of the change, as many as there was room for
+	Diff     string        `json:"diff,omitempty"`     // of them, as far as there was room: foreign
+	Log      string        `json:"log"`                // its end; what the agent printed, and that may be foreign
+	LogCut   bool          `json:"log_cut"`
+}
+
+// proposalTold is the text of a pull request as it was opened, or would be.
+type proposalTold struct {
+	Title  string `json:"title"`
+	Body   string `json:"body"` // Markdown
+	Opened bool   `json:"opened"`
 }
 
 type fileTold struct {
@@ -152,19 +166,41 @@ func (p *Pages) tellRun(w http.ResponseWriter, r *http.Request, at *place) {
 		p.fail(w, r, err)
 		return
 	}
-	whole := toldWhole{runTold: t}
-	v := &runView{Run: is}
-	if err = p.proposal(ctx, at.space, v); err == nil && is.Attempt != nil {
-		whole.Log, whole.LogCut, err = run.LogTail(ctx, at.space, is.ID, is.Attempt.N, logBytes)
-	}
+	whole, err := p.toldWhole(ctx, at, is)
 	if err != nil {
 		p.fail(w, r, err)
 		return
 	}
-	for _, f := range v.Files {
-		whole.Files = append(whole.Files, fileTold{f.Path, f.Note, f.Lines})
-	}
+	whole.runTold = t
 	handlers.JSON(w, http.StatusOK, whole)
+}
+
+// toldWhole is what a run has to show.
+func (p *Pages) toldWhole(ctx context.Context, at *place, r *run.Run) (t toldWhole, err error) {
+	status, err := p.statusOf(ctx, at, r)
+	if err != nil {
+		return t, err
+	}
+	t.Rounds, t.Detail, t.Comment = status.Rounds+1, r.Detail, tell.Status(status)
+	made, err := p.proposal(ctx, at.space, r)
+	if err != nil {
+		return t, err
+	}
+	if n := made.pull; n != nil {
+		t.Proposal = &proposalTold{n.Title, n.Body, made.opened}
+	}
+	for _, f := range made.files {
+		t.Files = append(t.Files, fileTold{f.Path, f.Note, f.Lines})
+	}
+	var diff strings.Builder
+	for _, line := range difference(made.files) {
+		diff.WriteString(line.Text + "\n")
+	}
+	t.Diff = diff.String()
+	if r.Attempt != nil {
+		t.Log, t.LogCut, err = run.LogTail(ctx, at.space, r.ID, r.Attempt.N, logBytes)
+	}
+	return t, err
 }
 
 // runEvents serves a stream about a run: what the API tells of it, without its log and its
