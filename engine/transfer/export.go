@@ -58,6 +58,8 @@ type Options struct {
 	Now    time.Time
 	// Progress is called after each page with how many lines were written; may be nil.
 	Progress func(lines int) error
+	// Without says which projects are left out; nil: none.
+	Without func(p project.Project) bool
 }
 
 // page is how many entries are read at once: values can be large.
@@ -81,11 +83,7 @@ func Export(ctx context.Context, projects *project.Registry, installation int64,
 		return err
 	}
 	for _, name := range names {
-		space, err := projects.Open(ctx, name)
-		if err == nil {
-			err = x.entries(space, "")
-		}
-		if err != nil {
+		if err := x.project(projects, name); err != nil {
 			return fmt.Errorf("export %s: %w", name, err)
 		}
 	}
@@ -106,6 +104,25 @@ type exporter struct {
 	enc   *json.Encoder
 	o     Options
 	lines int
+}
+
+// project writes what is in the space of a project, unless it is left out.
+func (x *exporter) project(projects *project.Registry, name string) error {
+	space, err := projects.Open(x.ctx, name)
+	if err != nil {
+		return err
+	}
+	if x.o.Without != nil {
+		p, _, err := project.Load(x.ctx, space)
+		switch {
+		case errors.Is(err, project.ErrNoProject): // there is nothing of anybody's in it
+		case err != nil:
+			return err
+		case x.o.Without(p):
+			return nil
+		}
+	}
+	return x.entries(space, "")
 }
 
 // app writes what the app's space says of the installation.

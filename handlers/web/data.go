@@ -190,6 +190,9 @@ func (p *Pages) export(w http.ResponseWriter, r *http.Request, at *place) {
 			return err
 		}
 		return nil
+	}, Without: func(of project.Project) bool {
+		// GitHub shows it to nobody any more, so nobody can be asked who might read it.
+		return of.Gone && !at.who.operator && !at.who.reach[at.installation].Owner
 	}})
 	if err != nil {
 		// The last line is missing, and so is the end of the answer: nobody takes it for whole.

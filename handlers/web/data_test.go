@@ -86,6 +86,24 @@ func TestDownload(t *testing.T) {
 
 // Whoever takes nothing of a download holds a place for a moment, and holds up nobody of
 // another tenant meanwhile.
+
+// Who administers what is left of an installation could not read what left it.
+func TestDownloadWithoutWhatLeft(t *testing.T) {
+	l, base := twoShops(t)
+	p, was := l.project("acme/web")
+	p.Gone = true
+	l.save("acme/web", p, was)
+	l.covers(8)
+	eve := l.signed("eve")
+	out := eve.ask("POST", base+"/export", url.Values{})
+	if out.Code != http.StatusOK || strings.Contains(out.Body.String(), "zanzibar") || !strings.Contains(out.Body.String(), `"space":"p/101/acme.api-`) {
+		t.Errorf("%d %s", out.Code, out.Body)
+	}
+	if out := l.program(token, "POST", api+base+"/export", "{}"); !strings.Contains(out.Body.String(), "zanzibar") {
+		t.Errorf("the operator's: %d %s", out.Code, out.Body)
+	}
+}
+
 func TestDownloadThatNobodyReads(t *testing.T) {
 	l, base := twoShops(t)
 	l.neighbour()
