@@ -30,7 +30,7 @@ func login(cfg *config.Config, now func() time.Time) *github.Login {
 func signIn(cfg *config.Config, app storage.Space, keys *secret.Keyring, now func() time.Time) *web.SignIn {
 	with := login(cfg, now)
 	return &web.SignIn{
-		Login: with, Sessions: signin.New(app, keys, now), Access: web.NewAccess(with.Reach, now), Keys: keys,
+		Login: with, Sessions: signin.New(app, keys, now), Access: web.NewAccess(with.Reach, app, now), Keys: keys,
 		WebURL: cfg.GitHub.WebURL, Secure: strings.HasPrefix(cfg.PublicURL, "https://"),
 	}
 }

@@ -46,7 +46,7 @@ type door struct {
 	projects Projects
 	wake     func(spaces ...string)
 	now      func() time.Time
-	access   func()
+	access   func(ctx context.Context) error
 	issue    func(installation, repository int64, number int)
 }
 

@@ -98,8 +98,8 @@ func TestIssueIsTold(t *testing.T) {
 	} {
 		for i, payload := range payloads {
 			h := newHouse(t)
-			if h.deliver(event, "d-1", payload); !slices.Equal(h.told, []string{"101/9#5"}) {
-				t.Errorf("%s %d: told of %v", event, i, h.told)
+			if h.deliver(event, "d-1", payload); !slices.Equal(h.issues, []string{"101/9#5"}) {
+				t.Errorf("%s %d: told of %v", event, i, h.issues)
 			}
 		}
 	}
@@ -252,10 +252,18 @@ func TestInstallation(t *testing.T) {
 		if got := due(t, space); !slices.Equal(got, []string{"installation"}) {
 			t.Errorf("%s: due %v", action, got)
 		}
-		if got := keys(t, space, "delivery/"); len(got) != i+1 {
-			t.Errorf("%s: kept %v", action, got)
+		if got := keys(t, space, "delivery/"); len(got) != i+1 || h.told != i+1 {
+			t.Errorf("%s: kept %v, told %d times", action, got, h.told)
 		}
 	}
+	// What cannot be told to all replicas is not taken: GitHub is asked for it again.
+	h.away = storage.ErrUnavailable
+	for _, kind := range []string{"installation", "installation_repositories"} {
+		if status := h.deliver(kind, "d-8", event(map[string]string{"installation": "suspend", "installation_repositories": "removed"}[kind], 102)); status != 503 {
+			t.Errorf("%s, with the store away: %d", kind, status)
+		}
+	}
+	h.away = nil
 	if status := h.deliver("installation", "d-9", event("renamed", 102)); status != 202 {
 		t.Errorf("unknown action: %d", status)
 	}

@@ -58,7 +58,7 @@ type Config struct {
 
 	// Access is told that people may see something else than a moment ago, and SignOut
 	// that a person is to be signed out. They are nil where nobody can sign in.
-	Access  func()
+	Access  func(ctx context.Context) error
 	SignOut func(ctx context.Context, person int64) error
 
 	// Issue is told that an issue of a repository may have changed, whoever's it is; nil
@@ -100,7 +100,7 @@ func New(cfg Config, projects Projects) (http.Handler, error) {
 		cfg.Now = time.Now
 	}
 	if cfg.Access == nil {
-		cfg.Access = func() {}
+		cfg.Access = func(context.Context) error { return nil }
 	}
 	if cfg.Issue == nil {
 		cfg.Issue = func(int64, int64, int) {}

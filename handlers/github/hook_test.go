@@ -41,10 +41,13 @@ type house struct {
 	registry *project.Registry
 	handler  http.Handler
 
-	mu    sync.Mutex
-	woken []string
-	told  []string // which issues may have changed
-	log   bytes.Buffer
+	told int   // how often people may have got to see something else
+	away error // of who is told that
+
+	mu     sync.Mutex
+	woken  []string
+	issues []string // which may have changed
+	log    bytes.Buffer
 }
 
 func newHouse(t testing.TB, secrets ...string) *house {
@@ -87,13 +90,17 @@ func (h *house) open(secrets ...string) {
 		Issue: func(installation, repository int64, number int) {
 			h.mu.Lock()
 			defer h.mu.Unlock()
-			h.told = append(h.told, fmt.Sprintf("%d/%d#%d", installation, repository, number))
+			h.issues = append(h.issues, fmt.Sprintf("%d/%d#%d", installation, repository, number))
 		},
 		Now: func() time.Time { return time.Date(2026, 3, 4, 5, 6, 7, 0, time.UTC) },
 		Review: func(b *storage.Batch, r fix.Review) {
 			b.SetJSON(fmt.Sprintf("review/%d/%d", r.Pull, r.ID), r)
 		},
 		Checks: func(b *storage.Batch, id, sha string) { b.SetJSON("checks/"+id, sha) },
+		Access: func(context.Context) error {
+			h.told++
+			return h.away
+		},
 	}, h.registry)
 	if err != nil {
 		h.t.Fatal(err)

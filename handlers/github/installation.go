@@ -29,7 +29,9 @@ func (h *installation) Handle(ctx context.Context, event, id string, payload []b
 		return nothing(ctx, "the action is unknown")
 	}
 	return h.inInstallation(ctx, event, p, p.Action == "created", func(ctx context.Context, space storage.Space) error {
-		h.access()
+		if err := h.access(ctx); err != nil {
+			return err
+		}
 		return h.take(ctx, space, event, p.Action, id, func(b *storage.Batch) {
 			work.Add(b, installationWork)
 		})

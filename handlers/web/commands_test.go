@@ -558,13 +558,13 @@ func TestStreamEnds(t *testing.T) {
 		"at sign-out": func(d *desk, bob *guest) { bob.ask("POST", "/logout", url.Values{}) },
 		"when GitHub takes the permission": func(d *desk, bob *guest) {
 			d.accounts.allow("bob", enginetest.Installation, 7)
-			d.access.Forget()
+			d.forgets()
 		},
 		"when the sign-in was taken back at GitHub": func(d *desk, bob *guest) {
 			d.accounts.mu.Lock()
 			d.accounts.revoked["token-bob"] = true
 			d.accounts.mu.Unlock()
-			d.access.Forget()
+			d.forgets()
 		},
 		"when the project goes": func(d *desk, bob *guest) {
 			if err := d.world.DB.Drop(d.t.Context(), d.space.Name()); err != nil {

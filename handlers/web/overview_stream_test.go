@@ -48,7 +48,7 @@ func TestStreamOfTheOverview(t *testing.T) {
 	}
 	until(`"needs":1`)
 	d.accounts.allow("bob", enginetest.Installation, 7) // nothing any more
-	d.access.Forget()
+	d.forgets()
 	until(`"projects":0`)
 	bob.ask("POST", "/logout", url.Values{})
 	for e := l.next(); e != ""; e = l.next() {

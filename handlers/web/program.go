@@ -119,6 +119,9 @@ func (p *Pages) keyHolder(ctx context.Context, text string) (*viewer, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := p.cfg.SignIn.Access.heed(ctx); err != nil {
+		return nil, err
+	}
 	reach := github.Reach{Installation: id, Repositories: make(map[int64]github.Permission), Names: make(map[int64]string)}
 	maker := github.Person{ID: k.ByID, Login: k.By}
 	for _, repository := range k.Repositories {

@@ -161,10 +161,10 @@ func TestKeys(t *testing.T) {
 		t.Errorf("why it opens nothing: %s", out.Body)
 	}
 	may[maker] = github.Read // as everybody, for it is public
-	l.access.Forget()
+	l.forgets()
 	asks(401, "GET", api+path+"/settings", "")
 	may[maker] = github.Triage
-	l.access.Forget()
+	l.forgets()
 	asks(200, "GET", api+path+"/settings", "")
 
 	id := regexp.MustCompile(`name="id" value="([0-9a-f]+)"`).FindStringSubmatch(page)[1]

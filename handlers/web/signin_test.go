@@ -172,7 +172,7 @@ func newLobbyOf(t *testing.T, w *enginetest.World) *lobby {
 	keys := w.Keys
 	login := github.NewLogin(github.LoginConfig{API: l.accounts.server.URL, Web: l.accounts.server.URL, ClientID: "client-id", ClientSecret: "client-secret",
 		Redirect: "https://soul.test/login/callback", Now: w.Now})
-	l.sessions, l.access = signin.New(app, keys, w.Now), NewAccess(login.Reach, w.Now)
+	l.sessions, l.access = signin.New(app, keys, w.Now), NewAccess(login.Reach, app, w.Now)
 	permission := func(ctx context.Context, at github.At, who github.Person) (github.Permission, error) {
 		return l.permission(ctx, at, who)
 	}
@@ -218,6 +218,18 @@ func (l *lobby) coversIn(installation int64, repositories ...int64) {
 	var b storage.Batch
 	project.SaveInstallation(&b, was, state)
 	if err := home.Apply(l.t.Context(), &b); err != nil {
+		l.t.Fatal(err)
+	}
+}
+
+// forgets has another replica be told of what changes what people may see.
+func (l *lobby) forgets() {
+	l.t.Helper()
+	app, err := l.world.DB.Open(l.t.Context(), project.AppSpace)
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	if err := NewAccess(nil, app, l.world.Now).Forget(l.t.Context()); err != nil {
 		l.t.Fatal(err)
 	}
 }
@@ -543,7 +555,7 @@ func TestWhoSeesWhat(t *testing.T) {
 		t.Errorf("GitHub was asked %d times more", n)
 	}
 	l.accounts.allow("ann", in, 7) // nothing any more
-	l.access.Forget()
+	l.forgets()
 	if got := status(ann, web); got != 404 {
 		t.Errorf("web for ann, who may not read it any more: %d", got)
 	}
@@ -617,7 +629,7 @@ func TestSessionsEnd(t *testing.T) {
 		t.Errorf("bob: %d", got)
 	}
 	l.accounts.revoked["token-bob"] = true
-	l.access.Forget()
+	l.forgets()
 	if got := b.ask("GET", "/", nil).Code; got != http.StatusSeeOther || l.count() != 0 {
 		t.Errorf("bob, whose token is void: %d, %d sessions", got, l.count())
 	}

@@ -346,7 +346,7 @@ func TestWhoMayConfigure(t *testing.T) {
 	l.save("acme/api", p, entry)
 	l.accounts.allow("ann", 101, 8)
 	l.accounts.allow("eve", 101, 8)
-	l.access.Forget()
+	l.forgets()
 	if out := ann.ask("POST", acmeHome+"/sources/"+hers+"/settings", url.Values{"name": {"Taken over"}, "repository": {"acme/web"}}); out.Code != http.StatusSeeOther {
 		t.Errorf("ann takes it over: %d %s", out.Code, out.Body)
 	}
@@ -361,7 +361,7 @@ func TestBorrowedName(t *testing.T) {
 	l.accounts.mu.Lock()
 	l.accounts.names[7], l.accounts.names[8] = "acme/old-web", "acme/web"
 	l.accounts.mu.Unlock()
-	l.access.Forget()
+	l.forgets()
 	for at, form := range map[string]url.Values{
 		"/sources/" + id + "/settings": {"name": {"Mine"}, "repository": {"acme/web"}},
 		"/sources/" + id + "/remove":   {"sure": {"yes"}},
@@ -381,7 +381,7 @@ func TestWhoSeesSources(t *testing.T) {
 	l := market(t)
 	ann := l.signed("ann")
 	l.accounts.allow("ann", 101, 8, "pull", "push", "admin")
-	l.access.Forget()
+	l.forgets()
 	both, _ := ann.connects(url.Values{"kind": {"sentry"}, "name": {"For both"}, "repository": {"acme/web"}})
 	ann.ask("POST", acmeHome+"/sources/"+both+"/routes", url.Values{"project": {"the-api"}, "repository": {"acme/api"}})
 	other, _ := ann.connects(url.Values{"kind": {"sentry"}, "name": {"For the api"}, "repository": {"acme/api"}})
@@ -571,7 +571,7 @@ func TestSourceStream(t *testing.T) {
 		t.Error("dan listens")
 	}
 	l.accounts.allow("cid", 101, 7) // and may still see the other repository
-	l.access.Forget()
+	l.forgets()
 	if e := in.next(); e != "" {
 		t.Errorf("it goes on: %s", e)
 	}

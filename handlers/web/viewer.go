@@ -15,6 +15,7 @@ import (
 	"github.com/soulcaster/soulcaster/engine/github"
 	"github.com/soulcaster/soulcaster/engine/project"
 	"github.com/soulcaster/soulcaster/engine/signin"
+	"github.com/soulcaster/soulcaster/engine/storage"
 )
 
 // viewer is who looks at a page, and what they may see.
@@ -69,10 +70,15 @@ func (v *viewer) administers(installation int64) bool {
 	return false
 }
 
-// Access knows what people may see, for a minute after GitHub was asked. It is safe for
-// concurrent use.
+// Access knows what people may see, for a minute after GitHub was asked, or until any
+// replica was told of something that may change it. It is safe for concurrent use.
+//
+// Key in the app's space:
+//
+//	access      nothing; its version is another one after each such event
 type Access struct {
 	ask func(ctx context.Context, t github.PersonToken, who github.Person) ([]github.Reach, error)
+	app storage.Space
 	now func() time.Time
 
 	makers *memory[github.Permission] // what who made a key may do
@@ -81,8 +87,11 @@ type Access struct {
 
 	mu    sync.Mutex
 	known map[holder]reached
-	age   int // grows with everything that may have changed an answer
+	age   int    // grows with everything that may have changed an answer
+	told  uint64 // of accessKey, when it was looked at last
 }
+
+const accessKey = "access"
 
 // holder is a person with one of their tokens. What one token shows says nothing of
 // another: it may be narrower, or one that they gave to another App.
@@ -102,18 +111,36 @@ const (
 )
 
 // NewAccess returns what is asked through a function such as [github.Login.Reach].
-func NewAccess(ask func(ctx context.Context, t github.PersonToken, who github.Person) ([]github.Reach, error), now func() time.Time) *Access {
-	return &Access{ask: ask, now: now, makers: newMemory[github.Permission](now), known: make(map[holder]reached)}
+func NewAccess(ask func(ctx context.Context, t github.PersonToken, who github.Person) ([]github.Reach, error), app storage.Space, now func() time.Time) *Access {
+	return &Access{ask: ask, app: app, now: now, makers: newMemory[github.Permission](now), known: make(map[holder]reached)}
 }
 
-// Forget has GitHub asked anew for everybody: something was told that changes what
-// people may see.
-func (a *Access) Forget() {
-	a.makers.forget()
+// Forget has GitHub asked anew for everybody, by all replicas: something was told that
+// changes what people may see.
+func (a *Access) Forget(ctx context.Context) error {
+	var b storage.Batch
+	b.Set(accessKey, nil)
+	if err := a.app.Apply(ctx, &b); err != nil {
+		return fmt.Errorf("note that people may see something else: %w", err)
+	}
+	return nil
+}
+
+// heed forgets what was known before something was told, here or to another replica.
+func (a *Access) heed(ctx context.Context) error {
+	entries, err := a.app.Get(ctx, accessKey)
+	if err != nil {
+		return fmt.Errorf("ask whether people may see something else: %w", err)
+	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	clear(a.known)
-	a.age++
+	if entries[0].Version != a.told {
+		a.told = entries[0].Version
+		a.makers.forget()
+		clear(a.known)
+		a.age++
+	}
+	return nil
 }
 
 // forget has GitHub asked anew for one person.
@@ -127,6 +154,9 @@ func (a *Access) forget(person int64) {
 // of returns what somebody may see. There is no answer from memory that is older than a
 // minute: if GitHub cannot be asked, nobody sees anything.
 func (a *Access) of(ctx context.Context, t github.PersonToken, who github.Person) (map[int64]github.Reach, error) {
+	if err := a.heed(ctx); err != nil {
+		return nil, err
+	}
 	of := holder{who.ID, sha256.Sum256([]byte(t.Value))}
 	a.mu.Lock()
 	got, ok := a.known[of]
