@@ -285,7 +285,7 @@ func (s *story) watchesARun() {
 	b.shot("run-working")
 	b.keyboard("run-working")
 	close(s.first)
-	b.becomes("proposed", "Pull request", "The change", "1 file: greet.js", "The letter is there")
+	b.becomes("proposed", "Pull request", "The change", "1 file, +1 −1", "greet.js +1 −1", "The letter is there")
 	b.shot("run-proposed")
 	if p := s.proposal(1); !strings.Contains(p.Body, "Fixes #"+itoa(s.number)) || !strings.Contains(p.Body, owner) {
 		s.t.Errorf("the pull request says %s", p.Body)

@@ -13,6 +13,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/cdproto/network"
@@ -190,8 +191,13 @@ func (b *window) becomes(parts ...string) (text string) {
 	return b.waits(!b.scripts, parts)
 }
 
+// untroubled is how long a page is left alone before it is opened again: a form that was sent a
+// moment ago has to get through, and is answered within two seconds.
+const untroubled = 3 * time.Second
+
 func (b *window) waits(reload bool, parts []string) (text string) {
 	b.t.Helper()
+	again := time.Now().Add(untroubled)
 	within(b.t, slow, fmt.Sprintf("the page shows %q", parts), func() error {
 		var err error
 		if text, err = b.text(); err != nil {
@@ -199,7 +205,8 @@ func (b *window) waits(reload bool, parts []string) (text string) {
 		}
 		for _, part := range parts {
 			if !strings.Contains(strings.ToLower(text), strings.ToLower(part)) {
-				if reload {
+				if reload && time.Now().After(again) {
+					again = time.Now().Add(untroubled)
 					ctx, cancel := context.WithTimeout(b.ctx, patience)
 					defer cancel()
 					err = chromedp.Do(ctx, chromedp.Reload()) // fails where the page is left just then
