@@ -47,10 +47,11 @@ const comeAgain = time.Hour
 // and an [*OverError]: what says that something was deleted, or tells of a state
 // alone, was taken in; all else is answered as rejected, in words.
 func (d *Door) Take(ctx context.Context, src *source.Source, readings []feedback.Reading) ([]intake.Answer, error) {
-	uses, paused, err := d.meter.now(ctx, src.Installation)
+	uses, paused, leave, err := d.meter.enter(ctx, src.Installation, readings)
 	if err != nil {
 		return nil, err
 	}
+	defer leave()
 	if over := d.meter.over(uses); over != nil && !free(readings) {
 		return d.some(ctx, src, readings, over)
 	}
@@ -73,10 +74,11 @@ func (d *Door) Take(ctx context.Context, src *source.Source, readings []feedback
 // and the error is an [*OverError].
 func (d *Door) Into(ctx context.Context, space storage.Space, readings []feedback.Reading) ([]intake.Answer, error) {
 	installation := project.Installation(space.Name())
-	uses, _, err := d.meter.now(ctx, installation)
+	uses, _, leave, err := d.meter.enter(ctx, installation, readings)
 	if err != nil {
 		return nil, err
 	}
+	defer leave()
 	if over := d.meter.over(uses); over != nil && !free(readings) {
 		return nil, over
 	}

@@ -134,6 +134,7 @@ type account struct {
 	read      time.Time
 	asked     time.Time // when somebody last asked or counted
 	suspended bool
+	coming    coming
 
 	clusters int
 	counted  time.Time      // when they were

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -174,6 +175,40 @@ func TestReportsOfADay(t *testing.T) {
 }
 
 // Processes that share a store see each other's counts.
+// What is sent at once is let in as if it came one after another.
+func TestReportsAtOnce(t *testing.T) {
+	onEveryStore(t, func(t *testing.T, db storage.DB) {
+		h := newHouse(t, db, quota.Limits{Reports: 10})
+		var all sync.WaitGroup
+		var taken, refused atomic.Int64
+		for i := range 30 {
+			all.Go(func() {
+				_, err := h.take(acme, fmt.Sprint("a", i), fmt.Sprint("b", i), fmt.Sprint("c", i))
+				var over *quota.OverError
+				switch {
+				case err == nil:
+					taken.Add(3)
+				case errors.As(err, &over):
+					refused.Add(3)
+				default:
+					t.Error(err)
+				}
+			})
+		}
+		all.Wait()
+		if taken.Load() != 12 || refused.Load() != 78 {
+			t.Errorf("%d taken and %d refused of 90, want 12: those of the request that reached the limit of 10 too", taken.Load(), refused.Load())
+		}
+		if u := h.of(acme, quota.Reports); u.Used != 12 {
+			t.Errorf("use: %+v", u)
+		}
+		h.limits.Reports = 1000
+		if _, err := h.take(acme, "d"); err != nil {
+			t.Errorf("with room: %v", err)
+		}
+	})
+}
+
 func TestReplicas(t *testing.T) {
 	onEveryStore(t, func(t *testing.T, db storage.DB) {
 		a, b := newHouse(t, db, quota.Limits{Reports: 100}), newHouse(t, db, quota.Limits{Reports: 100})
