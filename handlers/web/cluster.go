@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"html/template"
 	"maps"
+	"math"
 	"net/http"
 	"net/url"
 	"regexp"
@@ -53,6 +54,7 @@ type clusterView struct {
 	Reports        []reportView
 	More           string     // address of the next reports, "" if there are no more
 	Later          bool       // these are not the first reports
+	Sorted         bool       // the newest is the first
 	Issue          *issueNow  // the issue as it is on GitHub
 	Unknown        string     // why that is not known
 	Written, Noted *issueView // what the app wrote on GitHub, and what it would have since
@@ -155,7 +157,7 @@ func (p *Pages) cluster(w http.ResponseWriter, r *http.Request, at *place) {
 		return
 	}
 	v := &clusterView{Line: f.line, Path: clusterPath(at.project, f.line.Cluster),
-		Audit: projectPath(at.project) + "/audit?" + url.Values{"subject": {f.line.Cluster}}.Encode(), Size: f.known.Size, Later: q.Get("after") != ""}
+		Audit: projectPath(at.project) + "/audit?" + url.Values{"subject": {f.line.Cluster}}.Encode(), Size: f.known.Size, Later: q.Get("after") != "", Sorted: f.sorted()}
 	v.frame = p.inside(r, at, "Problems", link{Text: v.Title})
 	v.Live = clusterStream(at.project, f.line.Cluster)
 	err = func() (err error) {
@@ -234,8 +236,7 @@ func runsOf(ctx context.Context, space storage.Space, id string) ([]*run.Run, er
 }
 
 // reports returns reports of a problem, at most limit, from behind the one with the id
-// after, and what to go on behind. Those of a cluster that is not big are in the order
-// in which they joined.
+// after, and what to go on behind: see memberIDs for their order.
 func (p *Pages) reports(ctx context.Context, space storage.Space, f found, after string, limit int) (list []reportView, next string, err error) {
 	ids, next, err := memberIDs(ctx, space, f, after, limit)
 	if err != nil || len(ids) == 0 {
@@ -296,11 +297,19 @@ func (p *Pages) callSources(ctx context.Context, at *place, reports []reportView
 	return nil
 }
 
-// memberIDs returns ids of members as reports does. The place of one is when it joined
-// and its id, so that it stays one when the member goes.
+// maxSorted is how many reports a problem may have that are shown in an order of time: all
+// of them are looked at for each page.
+const maxSorted = 4 * storage.MaxOps
+
+// sorted reports whether reports of a problem are in the order of time.
+func (f found) sorted() bool { return f.known.Size <= maxSorted }
+
+// memberIDs returns ids of members as reports does: who joined last comes first or, where
+// there are too many to sort, in the order of their ids, which says nothing. The place of
+// one is when it joined and its id, so that it stays one when the member goes.
 func memberIDs(ctx context.Context, space storage.Space, f found, after string, limit int) (ids []string, next string, err error) {
 	_, id, timed := strings.Cut(after, "-")
-	if f.known.Size > storage.MaxOps {
+	if !f.sorted() {
 		if timed {
 			after = id
 		}
@@ -309,8 +318,15 @@ func memberIDs(ctx context.Context, space storage.Space, f found, after string, 
 		}
 		return ids[:limit], ids[limit-1], nil
 	}
-	if ids, err = cluster.Members(ctx, space, f.line.Cluster, "", storage.MaxOps); err != nil {
-		return nil, "", err
+	for last := ""; len(ids) < maxSorted; {
+		some, err := cluster.Members(ctx, space, f.line.Cluster, last, storage.MaxOps)
+		if err != nil {
+			return nil, "", err
+		}
+		if ids = append(ids, some...); len(some) < storage.MaxOps {
+			break
+		}
+		last = ids[len(ids)-1]
 	}
 	where, _, err := cluster.Memberships(ctx, space, ids...)
 	if err != nil {
@@ -321,7 +337,7 @@ func memberIDs(ctx context.Context, space storage.Space, f found, after string, 
 		if m == nil {
 			continue
 		}
-		if mark := fmt.Sprintf("%016x-%s", m.Joined.UnixNano(), ids[i]); !timed || mark > after {
+		if mark := fmt.Sprintf("%016x-%s", uint64(math.MaxInt64)-uint64(m.Joined.UnixNano()), ids[i]); !timed || mark > after {
 			marks = append(marks, mark)
 		}
 	}

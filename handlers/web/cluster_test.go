@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"golang.org/x/net/html"
 
@@ -70,7 +71,7 @@ func TestPageOfACluster(t *testing.T) {
 // Every report of a cluster is on one of the pages, and on one alone, however big the
 // cluster is; what it would say is not worked out unless it is asked for.
 func TestReportsOfABigCluster(t *testing.T) {
-	for _, n := range []int{perPage, 2*perPage + 3, 530} {
+	for _, n := range []int{perPage, 2*perPage + 3, 530, maxSorted + 30} {
 		w, home := mixed(t, policy.Full)
 		enginetest.Crowd(t, w.Space("acme/web"), w.Time, n)
 		h := pages(t, w, Config{Preview: true})
@@ -80,8 +81,14 @@ func TestReportsOfABigCluster(t *testing.T) {
 		steps := 0
 		for path := home + "/clusters/000001"; path != ""; steps++ {
 			page := get(t.Context(), h, "GET", path).Body.String()
-			for _, m := range report.FindAllString(page, -1) {
-				seen[m]++
+			if sorted := strings.Contains(page, "the newest first"); sorted != (n <= maxSorted) || sorted == strings.Contains(page, "in no order of time") {
+				t.Errorf("%d reports: the page says that they are sorted: %v", n, sorted)
+			}
+			reports, _, _ := strings.Cut(page, `aria-labelledby="story"`)
+			for _, m := range report.FindAllString(reports, -1) {
+				if seen[m]++; n <= maxSorted && m != fmt.Sprintf("Report number %d.", len(seen)) { // each is older than the one before
+					t.Errorf("%s is at place %d", m, len(seen))
+				}
 			}
 			path = ""
 			if m := more.FindStringSubmatch(page); m != nil {
@@ -98,7 +105,7 @@ func TestReportsOfABigCluster(t *testing.T) {
 			t.Errorf("%d reports are on %d pages, want %d", len(seen), steps, n)
 		}
 		contains(t, get(t.Context(), h, "GET", home+"/clusters/000001?draft=1").Body.String(), "What is withheld, and why")
-		api, got := "/api/v1"+home+"/clusters/000001/reports", make(map[string]bool)
+		api, got, last := "/api/v1"+home+"/clusters/000001/reports", make(map[string]bool), time.Time{}
 		for next := api + "?limit=100"; next != ""; {
 			var answer struct {
 				Reports []apiReport
@@ -109,7 +116,10 @@ func TestReportsOfABigCluster(t *testing.T) {
 				if got[r.ID] || r.Kind != "feedback" || r.Reason == "" || n > 1 && (r.Similarity == nil || *r.Similarity < .9) {
 					t.Fatalf("%+v", r)
 				}
-				got[r.ID] = true
+				if n <= maxSorted && !last.IsZero() && r.Joined.After(last) {
+					t.Errorf("%s joined after the one before it", r.ID)
+				}
+				got[r.ID], last = true, r.Joined
 			}
 			if next = ""; answer.Next != "" {
 				next = api + "?limit=100&cursor=" + url.QueryEscape(answer.Next)
