@@ -24,6 +24,7 @@ type RedisServer struct {
 	Addr string // 127.0.0.1:PORT
 
 	t     testing.TB
+	dir   string // where it keeps its data
 	args  []string
 	ready string // is in the line of the log that says that it answers
 	mu    sync.Mutex
@@ -40,9 +41,9 @@ func Redis(t testing.TB, settings ...string) *RedisServer {
 	if _, err := exec.LookPath("redis-server"); err != nil {
 		t.Fatalf("this test needs a real Redis: sudo apt-get install -y redis-server (%v)", err)
 	}
-	s := &RedisServer{t: t, ready: "Ready to accept connections"}
+	s := &RedisServer{t: t, dir: t.TempDir(), ready: "Ready to accept connections"}
 	s.listen()
-	s.args = append(s.args, "--dir", t.TempDir(), "--appendonly", "yes", "--appendfsync", "always", "--save", "", "--daemonize", "no")
+	s.args = append(s.args, "--dir", s.dir, "--appendonly", "yes", "--appendfsync", "always", "--save", "", "--daemonize", "no")
 	s.args = append(s.args, settings...)
 	t.Cleanup(s.Kill)
 	s.Start()
@@ -134,6 +135,23 @@ func (s *RedisServer) Stop() { s.end(syscall.SIGTERM) }
 
 // Kill ends the server at once, as a crash would.
 func (s *RedisServer) Kill() { s.end(syscall.SIGKILL) }
+
+// Tear takes the end off what a server that is killed has written, as if it had been
+// killed while it wrote that.
+func (s *RedisServer) Tear(bytes int64) {
+	s.t.Helper()
+	files, err := filepath.Glob(filepath.Join(s.dir, "appendonlydir", "*.incr.aof"))
+	if err != nil || len(files) != 1 {
+		s.t.Fatalf("find what redis-server wrote: %v, %v", files, err)
+	}
+	info, err := os.Stat(files[0])
+	if err == nil {
+		err = os.Truncate(files[0], info.Size()-bytes)
+	}
+	if err != nil {
+		s.t.Fatalf("tear what redis-server wrote: %v", err)
+	}
+}
 
 func (s *RedisServer) end(signal os.Signal) {
 	s.mu.Lock()
