@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"html/template"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/soulcaster/soulcaster/engine/feedback"
@@ -40,6 +41,13 @@ func (p *Pages) functions() template.FuncMap {
 		"kind":             kindName,
 		"sourceKind":       sourceKindName,
 		"spark":            spark,
+		// place is where a problem is, unless its title says so.
+		"place": func(l issue.Line) string {
+			if strings.Contains(l.Title, l.Culprit) {
+				return ""
+			}
+			return l.Culprit
+		},
 		// trend draws when a problem was seen lately; nothing if it was not.
 		"trend": func(l issue.Line) template.HTML {
 			t := l.Trend.Until(l.Last, p.now())

@@ -78,15 +78,31 @@ func (p *Pages) overview(w http.ResponseWriter, r *http.Request, who *viewer) {
 		return
 	}
 	for _, s := range all {
-		found, err := s.all.Find(issue.Query{Limit: perTop})
+		top, err := topOf(s.all)
 		if err != nil {
 			p.broken(w, r, err)
 			return
 		}
 		v.Needs = append(v.Needs, s.Needs...)
-		v.Projects = append(v.Projects, overviewProject{s, found.Lines})
+		v.Projects = append(v.Projects, overviewProject{s, top})
 	}
 	p.write(w, r, http.StatusOK, p.overviewPage, v)
+}
+
+// topOf are the problems of a project that hurt most: those that have an issue, or would,
+// before those that wait for more. What nobody has to look at is not among them.
+func topOf(all *issue.Catalogue) (top []issue.Line, err error) {
+	for _, g := range []issue.Group{issue.Open, issue.WouldFile, issue.Stuck, issue.Waits} {
+		if g == issue.Waits {
+			slices.SortStableFunc(top, func(a, b issue.Line) int { return b.Hurt.Compare(a.Hurt) })
+		}
+		found, err := all.Find(issue.Query{Group: g, Limit: perTop})
+		if err != nil {
+			return nil, err
+		}
+		top = append(top, found.Lines...)
+	}
+	return top[:min(len(top), perTop)], nil
 }
 
 // spot is where a page of the overview begins: with an installation, or within one with a
@@ -414,9 +430,9 @@ func sumUp(all []*summary) (now overviewNow, err error) {
 		now.Reports += s.Counts.Reports
 		now.Waiting += len(s.Waiting)
 		now.Needs += len(s.Needs)
-		top, err := s.all.Find(issue.Query{Limit: perTop})
+		top, err := topOf(s.all)
 		if err == nil {
-			err = json.NewEncoder(sum).Encode([]any{s.Href, s.Mode, s.Notice, s.Arrived, s.Counts, s.Waiting, s.Needs, top.Lines})
+			err = json.NewEncoder(sum).Encode([]any{s.Href, s.Mode, s.Notice, s.Arrived, s.Counts, s.Waiting, s.Needs, top})
 		}
 		if err != nil {
 			return now, err

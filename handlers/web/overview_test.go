@@ -89,6 +89,32 @@ func TestOverviewShowsWhereEverythingIs(t *testing.T) {
 	)
 }
 
+// What hurts most, of a project, is what has an issue or would; what waits comes behind it,
+// and what nobody has to look at does not come. Two that are called the same are told apart
+// by where they happen.
+func TestOverviewSaysWhatHurtsMost(t *testing.T) {
+	w := world(t)
+	space := w.Space("acme/web")
+	lines(t, space,
+		issue.Line{Cluster: "000001", Title: "Muted", State: issue.Muted, Hurt: issue.Hurt{People: 90}},
+		issue.Line{Cluster: "000002", Title: "Thank you!", State: issue.Held, Hurt: issue.Hurt{People: 80}},
+		issue.Line{Cluster: "000003", Title: "ReferenceError", Culprit: "src/pay.js in charge", State: issue.Preview, Hurt: issue.Hurt{People: 2}},
+		issue.Line{Cluster: "000004", Title: "ReferenceError", Culprit: "src/cart.js in add", State: issue.Filed, Hurt: issue.Hurt{People: 3}},
+	)
+	page := get(t.Context(), pages(t, w, Config{Preview: true}), "GET", "/").Body.String()
+	last := 0
+	for _, want := range []string{"src/cart.js in add", "src/pay.js in charge", "Thank you!"} {
+		at := strings.Index(page, want)
+		if at <= last {
+			t.Errorf("%q is at %d, behind %d", want, at, last)
+		}
+		last = at
+	}
+	if strings.Contains(page, ">Muted<") {
+		t.Error("it shows what is muted")
+	}
+}
+
 // What needs a person is said first, and leads to where it is seen to.
 func TestOverviewSaysWhatNeedsAPerson(t *testing.T) {
 	w := world(t)
