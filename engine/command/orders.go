@@ -124,7 +124,8 @@ func (g Given) comment(cluster string, now time.Time) (c Comment, name string, e
 	said, result := Parse(c.Line)
 	switch {
 	case result.Kind == Reply:
-		return c, "", &NotUnderstood{result.Reply}
+		why, _, _ := strings.Cut(result.Reply, "\n\n") // what follows is for comments
+		return c, "", &NotUnderstood{why}
 	case result.Kind != Run, said.Name != g.Name:
 		return c, "", &NotUnderstood{"There is no such command."}
 	case said.Max != Free && c.Rest != "":

@@ -46,7 +46,7 @@ func TestWhatIsNoOrder(t *testing.T) {
 	} {
 		_, err := w.Commands.Give(t.Context(), space, "000001", g)
 		var not *command.NotUnderstood
-		if !errors.As(err, &not) || not.Reply == "" {
+		if !errors.As(err, &not) || not.Reply == "" || strings.Contains(not.Reply, "\n") {
 			t.Errorf("%.60q: %v", fmt.Sprint(g), err)
 		}
 	}
