@@ -144,7 +144,7 @@ func TestSetupIsForWhoBringsTheToken(t *testing.T) {
 	}
 	had := v.ask("GET", "/setup/style.css", nil).Header().Get("ETag")
 	v.headers = http.Header{"If-None-Match": {had}}
-	if out := v.ask("GET", "/setup/style.css", nil); out.Code != http.StatusNotModified || out.Header().Get("Cache-Control") != "public, no-cache" {
+	if out := v.ask("GET", "/setup/style.css", nil); out.Code != http.StatusNotModified || out.Header().Get("Cache-Control") != "public, max-age=300" {
 		t.Errorf("its style, which the browser has: %d %v", out.Code, out.Header())
 	}
 	v.headers = http.Header{"Sec-Fetch-Site": {"cross-site"}}

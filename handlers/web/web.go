@@ -256,12 +256,12 @@ func within(most time.Duration, h http.Handler) http.Handler {
 // asset serves a file that everybody may have.
 func asset(name string) http.HandlerFunc {
 	content, _ := assets.ReadFile("assets/" + name) // what is not there is not found below
-	// A browser asks each time whether it has it still: a page of one version with the
-	// style of another is broken.
+	// After five minutes a browser asks whether it has it still. Asking for each page would
+	// have pages wait for their style.
 	tag := fmt.Sprintf(`"%x"`, sha256.Sum256(content))
 	return func(w http.ResponseWriter, r *http.Request) {
 		protect(w.Header())
-		w.Header().Set("Cache-Control", "public, no-cache")
+		w.Header().Set("Cache-Control", "public, max-age=300")
 		w.Header().Set("ETag", tag)
 		http.ServeFileFS(w, r, assets, "assets/"+name)
 	}
