@@ -296,15 +296,15 @@ func (p *Pages) endSecret(w http.ResponseWriter, r *http.Request, at *place) {
 	p.changed(w, r, at, id, "ended", p.noSecret(r, at, id, r.PostFormValue("id")))
 }
 
-func (p *Pages) noSecret(r *http.Request, at *place, id, secret string) error {
+func (p *Pages) noSecret(r *http.Request, at *place, id, secretID string) error {
 	was, err := p.changing(r, at, id, 0)
 	if err != nil {
 		return err
 	}
-	if !slices.ContainsFunc(was.Keys, func(k source.Secret) bool { return k.ID == secret }) {
+	if !slices.ContainsFunc(was.Keys, func(k source.Secret) bool { return k.ID == secretID }) {
 		return errNone
 	}
-	return p.cfg.Sources.EndSecret(r.Context(), was, secret, at.by(r))
+	return p.cfg.Sources.EndSecret(r.Context(), was, secretID, at.by(r))
 }
 
 // setClient gives a source of Reddit its OAuth client, or takes it away.
