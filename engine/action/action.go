@@ -60,6 +60,10 @@ const (
 	Failed    State = "failed"    // definitely not done
 )
 
+// PutOff is what the audit says of an action that failed because it is not its time: GitHub
+// asks to wait, or the app keeps to the pace that GitHub allows.
+const PutOff = "put off"
+
 // Record is what is known of an action.
 type Record struct {
 	Action

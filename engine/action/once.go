@@ -159,8 +159,9 @@ func (l *Log) end(ctx context.Context, space storage.Space, entry storage.Entry,
 		rec.State, rec.Error, what = Undecided, clip(doErr.Error()), string(Undecided)
 		answer = &work.Later{Until: rec.Intended.Add(l.o.Settle), Err: doErr}
 	default:
-		rec.State, rec.Error, what = Failed, clip(doErr.Error()), string(Failed)
+		rec.State, rec.Error, what = Failed, clip(doErr.Error()), PutOff
 		if !errors.As(doErr, &later) {
+			what = string(Failed)
 			answer = fmt.Errorf("do %s: %w", rec.Key, doErr)
 		}
 	}

@@ -147,6 +147,13 @@ func TestWhatAFailureMeans(t *testing.T) {
 				} else {
 					wantLater(t, err, c.until)
 				}
+				said := string(c.state)
+				if c.state == action.Failed && !c.until.IsZero() {
+					said = action.PutOff
+				}
+				if told, err := l.List(t.Context(), s, "", "", 1); err != nil || len(told) != 1 || told[0].What != said {
+					t.Errorf("the audit says %+v, %v; want %s", told, err, said)
+				}
 				e.Do = good
 				if c.doneAt > 0 {
 					clock.Add(c.doneAt - time.Second)
