@@ -365,7 +365,7 @@ func lacks(have map[string]string, fix bool) error {
 
 // deaf names the events that the App does not hear.
 func deaf(events []string, fix bool) error {
-	wanted := []string{"issues", "issue_comment"}
+	wanted := []string{"issues", "issue_comment", "repository"}
 	if fix {
 		wanted = append(wanted, "pull_request", "pull_request_review", "check_suite")
 	}

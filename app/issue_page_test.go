@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/hex"
@@ -30,22 +31,28 @@ func TestIssueOnThePage(t *testing.T) {
 	if len(told) != 1 {
 		t.Fatalf("GitHub told %v", told)
 	}
-	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, s.address+"/api/github/hook", strings.NewReader(string(told[0].Body)))
+	if status := s.hears("issue_comment", "d-1", told[0].Body); status != http.StatusAccepted || !strings.Contains(page(), "1 comment,") {
+		t.Errorf("told of a comment (%d), the page shows\n%s", status, page())
+	}
+}
+
+// hears delivers to the app as GitHub does.
+func (s *street) hears(event, id string, body []byte) (status int) {
+	s.t.Helper()
+	r, err := http.NewRequestWithContext(s.t.Context(), http.MethodPost, s.address+"/api/github/hook", bytes.NewReader(body))
 	if err != nil {
-		t.Fatal(err)
+		s.t.Fatal(err)
 	}
 	mac := hmac.New(sha256.New, []byte(benchSecret))
-	mac.Write(told[0].Body)
-	for name, value := range map[string]string{"Content-Type": "application/json", "X-GitHub-Event": "issue_comment", "X-GitHub-Delivery": "d-1",
+	mac.Write(body)
+	for name, value := range map[string]string{"Content-Type": "application/json", "X-GitHub-Event": event, "X-GitHub-Delivery": id,
 		"X-Hub-Signature-256": "sha256=" + hex.EncodeToString(mac.Sum(nil))} {
 		r.Header.Set(name, value)
 	}
 	answer, err := http.DefaultClient.Do(r)
 	if err != nil {
-		t.Fatal(err)
+		s.t.Fatal(err)
 	}
 	answer.Body.Close()
-	if answer.StatusCode != http.StatusAccepted || !strings.Contains(page(), "1 comment,") {
-		t.Errorf("told of a comment (%d), the page shows\n%s", answer.StatusCode, page())
-	}
+	return answer.StatusCode
 }

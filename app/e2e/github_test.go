@@ -102,7 +102,7 @@ func newGitHub(t testing.TB, hook string) *github {
 				},
 				"apps": []any{object{
 					"app_id": appID, "slug": "soulcaster", "name": "Soulcaster", "private_key": appKey(),
-					"permissions": permissions, "events": []string{"issues", "issue_comment", "pull_request"},
+					"permissions": permissions, "events": []string{"issues", "issue_comment", "repository", "pull_request"},
 					"webhook_url": hook, "webhook_secret": webhookSecret,
 					"installations": []any{
 						object{"installation_id": acme, "account": "acme", "repository_selection": "selected", "repositories": []string{"acme/web", "acme/api"}},

@@ -78,7 +78,7 @@ func Manifest(c Choices, publicURL string, back Paths) ([]byte, error) {
 	m.Hook["url"] = publicURL + "/api/github/hook"
 	if !c.Fix {
 		m.Permissions = map[string]string{"issues": m.Permissions["issues"], "metadata": m.Permissions["metadata"]}
-		m.Events = []string{"issues", "issue_comment"}
+		m.Events = []string{"issues", "issue_comment", "repository"}
 	}
 	data, err := json.Marshal(m)
 	if err != nil {

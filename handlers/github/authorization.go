@@ -9,9 +9,11 @@ import (
 )
 
 // authorization hears that a person took back, at GitHub, what they gave when they
-// signed in: they are signed out here, before GitHub is told that it was heard.
+// signed in: they are signed out here, before GitHub is told that it was heard, and their
+// tokens are not believed from memory any more.
 type authorization struct {
 	signOut func(ctx context.Context, person int64) error // nil: nobody can sign in
+	access  func(ctx context.Context) error
 }
 
 func (*authorization) Handles() []string { return []string{"github_app_authorization"} }
@@ -33,6 +35,9 @@ func (h *authorization) Handle(ctx context.Context, event, _ string, payload []b
 	}
 	if err := h.signOut(ctx, p.Sender.ID); err != nil {
 		return fmt.Errorf("sign a person out: %w", err)
+	}
+	if err := h.access(ctx); err != nil {
+		return err
 	}
 	zerolog.Ctx(ctx).Info().Int64("person", p.Sender.ID).Msg("signed out: they took their authorization back")
 	return nil

@@ -26,11 +26,12 @@ import (
 //
 // In the same batch comes what it means: the comment that package command
 // answers, the review that package fix takes to the agent, and the work that it
-// makes due, "look/<cluster>" and "run/<id>" in a project's space and
+// makes due, "look/<cluster>", "run/<id>" and "repository" in a project's space and
 // "installation" in an installation's.
 const (
 	deliveryPrefix   = "delivery/"
 	installationWork = "installation"
+	repositoryWork   = "repository"
 )
 
 // Delivery remembers that a delivery was taken. GitHub keeps its id when it

@@ -295,9 +295,54 @@ func TestInstallationRepositories(t *testing.T) {
 	}
 }
 
+// What changes what people may see has it asked anew, and what a repository is now is
+// looked at.
+func TestWhatPeopleMaySeeIsAskedAnew(t *testing.T) {
+	in := object{"id": 101}
+	web := object{"id": 9, "full_name": "acme/web"}
+	for i, tt := range []struct {
+		event   string
+		payload object
+		due     []string // in the project
+	}{
+		{"installation", object{"action": "new_permissions_accepted", "installation": in}, nil},
+		{"installation_repositories", object{"action": "removed", "installation": in}, nil},
+		{"github_app_authorization", object{"action": "revoked", "sender": object{"id": 5}}, nil},
+		{"repository", object{"action": "privatized", "installation": in, "repository": web}, []string{"repository"}},
+		{"repository", object{"action": "publicized", "installation": in, "repository": web}, []string{"repository"}},
+		{"repository", object{"action": "transferred", "installation": in, "repository": web}, []string{"repository"}},
+		{"repository", object{"action": "renamed", "installation": in, "repository": web}, []string{"repository"}},
+		{"repository", object{"action": "archived", "installation": in, "repository": web}, []string{"repository"}},
+		{"repository", object{"action": "unarchived", "installation": in, "repository": web}, []string{"repository"}},
+		{"repository", object{"action": "deleted", "installation": in, "repository": web}, []string{"repository"}},
+		{"repository", object{"action": "edited", "installation": in, "repository": web}, []string{"repository"}},
+	} {
+		h := newHouse(t)
+		if status := h.deliver(tt.event, fmt.Sprintf("d-%d", i), tt.payload); status != 200 {
+			t.Errorf("%s %s: %d", tt.event, tt.payload["action"], status)
+		}
+		if h.told != 1 {
+			t.Errorf("%s %s: forgotten %d times", tt.event, tt.payload["action"], h.told)
+		}
+		if got := due(t, h.web()); !slices.Equal(got, tt.due) {
+			t.Errorf("%s %s: due %v, want %v", tt.event, tt.payload["action"], got, tt.due)
+		}
+		if tt.event == "github_app_authorization" && !slices.Equal(h.out, []int64{5}) {
+			t.Errorf("signed out: %v", h.out)
+		}
+	}
+	h := newHouse(t)
+	if status := h.deliver("repository", "d-1", object{"action": "deleted", "installation": in, "repository": object{"id": 77, "full_name": "acme/other"}}); status != 202 || h.told != 1 {
+		t.Errorf("one of which nothing came yet: %d, forgotten %d times", status, h.told)
+	}
+	if status := h.deliver("repository", "d-2", object{"action": "deleted", "installation": in}); status != 400 {
+		t.Errorf("of no repository: %d", status)
+	}
+}
+
 func TestOtherEvents(t *testing.T) {
 	h := newHouse(t)
-	for event, want := range map[string]int{"ping": 200, "push": 202, "repository": 202, "nonsense": 202} {
+	for event, want := range map[string]int{"ping": 200, "push": 202, "repository": 202, "member": 202, "nonsense": 202} {
 		if status := h.deliver(event, "d-1", change("created", 5)); status != want {
 			t.Errorf("%s: %d, want %d", event, status, want)
 		}
@@ -327,9 +372,9 @@ func TestRealPayloads(t *testing.T) {
 				t.Fatal(err)
 			}
 			event := filepath.Base(filepath.Dir(file))
-			// As it is: somebody else's, but for those that are installed by it.
+			// As it is: somebody else's, but for those that are installed by it, and of a person.
 			status := h.do(delivery(event, fmt.Sprintf("d-%d", i), body)).Code
-			if want := map[bool]int{true: 200, false: 202}[event == "ping" || (event == "installation" && payload["action"] == "created")]; status != want {
+			if want := map[bool]int{true: 200, false: 202}[event == "ping" || event == "github_app_authorization" || (event == "installation" && payload["action"] == "created")]; status != want {
 				t.Errorf("as it is: %d, want %d", status, want)
 			}
 			if in, ok := payload["installation"].(object); ok && status == 200 {
@@ -362,8 +407,12 @@ func TestRealPayloads(t *testing.T) {
 			action, _ := payload["action"].(string)
 			want := 202
 			switch event {
-			case "installation", "installation_repositories":
+			case "installation", "installation_repositories", "github_app_authorization":
 				want = 200
+			case "repository":
+				if action != "created" {
+					want = 200
+				}
 			case "issues":
 				if slices.Contains([]string{"closed", "reopened", "edited", "deleted", "transferred", "labeled", "unlabeled", "locked", "unlocked"}, action) {
 					want = 200
@@ -441,7 +490,7 @@ func FuzzDeliveries(f *testing.F) {
 	f.Add(0, []byte(`{"action":5}`))
 	f.Add(1, []byte(``))
 	f.Add(2, []byte(`[[[[`))
-	events := []string{"issues", "issue_comment", "installation", "installation_repositories", "pull_request", "pull_request_review", "check_suite"}
+	events := []string{"issues", "issue_comment", "installation", "installation_repositories", "pull_request", "pull_request_review", "check_suite", "repository"}
 	h := newHouse(f)
 	h.run(run.Proposed)
 	f.Fuzz(func(t *testing.T, n int, body []byte) {

@@ -109,7 +109,8 @@ func New(cfg Config, projects Projects) (http.Handler, error) {
 	events := []githubapp.EventHandler{
 		&installation{d},
 		&installationRepositories{d},
-		&authorization{cfg.SignOut},
+		&repositoryEvent{d},
+		&authorization{cfg.SignOut, cfg.Access},
 		&issues{d},
 		&issueComment{d},
 		&pullRequest{d},

@@ -47,6 +47,7 @@ type house struct {
 	mu     sync.Mutex
 	woken  []string
 	issues []string // which may have changed
+	out    []int64  // who was signed out
 	log    bytes.Buffer
 }
 
@@ -86,6 +87,12 @@ func (h *house) open(secrets ...string) {
 			h.mu.Lock()
 			defer h.mu.Unlock()
 			h.woken = append(h.woken, spaces...)
+		},
+		SignOut: func(_ context.Context, person int64) error {
+			h.mu.Lock()
+			defer h.mu.Unlock()
+			h.out = append(h.out, person)
+			return nil
 		},
 		Issue: func(installation, repository int64, number int) {
 			h.mu.Lock()

@@ -58,7 +58,7 @@ func TestTokensOfPeople(t *testing.T) {
 	l.accounts.mu.Lock()
 	l.accounts.revoked["token-ann"], l.accounts.revoked["ghu_ann"] = true, true
 	l.accounts.mu.Unlock()
-	l.world.Pass(accessLife)
+	l.world.Pass(time.Minute)
 	if out := l.program("ghu_ann", "GET", api+path+"/settings", ""); out.Code != http.StatusUnauthorized {
 		t.Errorf("a minute after it was taken back: %d", out.Code)
 	}
@@ -155,7 +155,7 @@ func TestKeys(t *testing.T) {
 
 	may[maker] = github.None // at GitHub
 	asks(200, "GET", api+path+"/settings", "")
-	l.world.Pass(accessLife)
+	l.world.Pass(time.Minute)
 	asks(401, "GET", api+path+"/settings", "")
 	if out := l.program(key, "GET", api+path+"/settings", ""); !strings.Contains(out.Body.String(), "whoever made it may do nothing") {
 		t.Errorf("why it opens nothing: %s", out.Body)
@@ -175,7 +175,7 @@ func TestKeys(t *testing.T) {
 	asks(401, "GET", api+path+"/settings", "")
 
 	may[maker] = github.Admin
-	l.world.Pass(accessLife)
+	l.world.Pass(time.Minute)
 	form["role"] = []string{"admin"}
 	key = found.FindString(ann.ask("POST", "/installations/101/keys/make", form).Body.String())
 	asks(200, "POST", api+path+"/settings", `{"mode": "live"}`)

@@ -172,7 +172,7 @@ func TestSetupAsksForWhatIsChosen(t *testing.T) {
 	}
 	m, to = v.send(url.Values{"name": {"X"}, "owner": {"organization"}, "organization": {"acme"}, "public": {"on"}})
 	permissions, events = m["default_permissions"].(map[string]any), m["default_events"].([]any)
-	if to.Path != "/organizations/acme/settings/apps/new" || len(permissions) != 2 || permissions["issues"] != "write" || permissions["metadata"] != "read" || len(events) != 2 || m["public"] != true {
+	if to.Path != "/organizations/acme/settings/apps/new" || len(permissions) != 2 || permissions["issues"] != "write" || permissions["metadata"] != "read" || len(events) != 3 || m["public"] != true {
 		t.Errorf("without the fix it goes to %s: %v", to, m)
 	}
 	for want, form := range map[string]url.Values{

@@ -563,7 +563,7 @@ func TestWhoSeesWhat(t *testing.T) {
 	if got := status(ann, api); got != 404 {
 		t.Errorf("within the minute: %d", got)
 	}
-	w.Pass(accessLife)
+	w.Pass(time.Minute)
 	if got := status(ann, api); got != 200 {
 		t.Errorf("after a minute: %d", got)
 	}
@@ -574,7 +574,7 @@ func TestWhoSeesWhat(t *testing.T) {
 		t.Errorf("after signing in anew: %d", got)
 	}
 	// GitHub away: nobody sees anything, and is told so.
-	w.Pass(accessLife)
+	w.Pass(time.Minute)
 	l.accounts.mu.Lock()
 	l.accounts.away = true
 	l.accounts.mu.Unlock()

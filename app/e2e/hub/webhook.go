@@ -18,7 +18,7 @@ import (
 
 // knownEvents are those that an App can subscribe to here. Those about installations
 // come to every App.
-var knownEvents = []string{"issues", "issue_comment", "pull_request", "pull_request_review", "pull_request_review_comment", "check_run", "check_suite", "push"}
+var knownEvents = []string{"issues", "issue_comment", "pull_request", "pull_request_review", "pull_request_review_comment", "check_run", "check_suite", "push", "repository"}
 
 // Delivery is one webhook.
 type Delivery struct {
