@@ -122,7 +122,7 @@ var settings = [...]Setting{
 		set: func(c *Config, v string) error { return setFlag(&c.Store.AllowVolatile, v) }},
 
 	{Group: "Gemini", Name: geminiSetting, Secret: true,
-		Doc: "With a key, meaning comes from Gemini. Without one, the embedded embedder works and summaries are extracts; no text goes to Google.",
+		Doc: "With a key, Gemini says how alike reports are, and judges what is in doubt. Without one, the embedded embedder compares their words and nobody is asked; no text goes to Google.",
 		set: func(c *Config, v string) error { c.Gemini.APIKey = Secret(v); return nil }},
 	{Group: "Gemini", Name: geminiURLSetting,
 		Doc: "Another address of the Gemini API, without a version, as for a proxy.",
@@ -131,7 +131,7 @@ var settings = [...]Setting{
 		Doc: "The model that makes vectors, asked for 768 dimensions. Vectors of two models are never compared.",
 		set: func(c *Config, v string) error { return setModel(&c.Gemini.EmbedModel, v) }},
 	{Group: "Gemini", Name: summarySetting, Default: gemini.DefaultSummaryModel,
-		Doc: "The model that answers questions and writes summaries. Google retires models: a retired one is named in the log, with the setting to change.",
+		Doc: "The model that is asked two questions: whether a report that is nearly alike enough is the same problem, and whether posts are a bug, a request or chatter. Google retires models: a retired one is named in the log, with the setting to change.",
 		set: func(c *Config, v string) error { return setModel(&c.Gemini.SummaryModel, v) }},
 
 	{Group: "The agent", Name: launcherSetting,

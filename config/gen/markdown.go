@@ -13,9 +13,9 @@ func markdown(example string) string {
 	b.WriteString(`<!-- Made by go generate ./config from the table in config/settings.go. Change that, not this. -->
 # Configuration
 
-Soulcaster is configured by environment variables and by one YAML file. All of it is checked at start: everything that is
-wrong is reported at once, by name, and the exit status is 2. A variable that is empty counts as not set, and one that looks
-like a setting and is none is named in the log.
+Soulcaster is configured by environment variables and, if you like, by one YAML file; sources and going live are also set
+on the pages. All of it is checked at start: everything that is wrong is reported at once, by name, and the exit status is
+2. A variable that is empty counts as not set, and one that looks like a setting and is none is named in the log.
 
 How a repository wants to be treated is said in the repository itself, in ` + "`.github/soulcaster.yml`" + `.
 `)
