@@ -10,6 +10,7 @@
 // In an installation's space:
 //
 //	key/<digest>   record: a key, under the SHA-256 of its text in hexadecimal
+//	key-made       id of the one that was made last
 package apikey
 
 import (
@@ -32,7 +33,10 @@ import (
 // Prefix is what every key begins with.
 const Prefix = "sck_"
 
-const prefix = "key/"
+const (
+	prefix  = "key/"
+	lastKey = "key-made"
+)
 
 // Limits of an installation's keys.
 const (
@@ -63,8 +67,13 @@ type Key struct {
 }
 
 // Make adds to the batch a key for an installation, whose space home is, and returns its
-// text, which is nowhere else. The caller has checked what its maker may do.
+// text, which is nowhere else. The caller has checked what its maker may do. The batch is
+// a conflict where another key was made meanwhile.
 func Make(ctx context.Context, b *storage.Batch, home storage.Space, installation int64, k Key) (text string, _ Key, err error) {
+	last, err := home.Get(ctx, lastKey)
+	if err != nil {
+		return "", k, fmt.Errorf("make a key: %w", err)
+	}
 	all, err := List(ctx, home)
 	if err != nil {
 		return "", k, err
@@ -75,6 +84,8 @@ func Make(ctx context.Context, b *storage.Batch, home storage.Space, installatio
 	text = Prefix + strconv.FormatInt(installation, 10) + "_" + rand.Text()
 	at := key(text)
 	k.ID = at[len(prefix) : len(prefix)+12]
+	b.RequireEntry(last[0]) // of two at once, one is made, and the other counts it
+	b.Set(lastKey, []byte(k.ID))
 	b.Require(at, 0)
 	b.SetJSON(at, k)
 	return text, k, nil
