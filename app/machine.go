@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"strconv"
 	"strings"
 
 	"github.com/rs/zerolog"
@@ -108,25 +109,35 @@ func masters(cfg *config.Config) ([]secret.Key, error) {
 	return secret.LoadOrMake(cfg.Store.Path + ".key")
 }
 
-// liveKey is set in the app's space of a store that was used live.
+// liveKey is set in the app's space of a store that was used live, to the id of the
+// GitHub App.
 const liveKey = "live"
 
-// claim notes that a store is used live, and keeps a preview away from one that
-// was: it would take the work of a live app that shares the store, and do nothing.
-func claim(ctx context.Context, app storage.Space, live bool) error {
+// claim notes that a store is used live, with which App, and keeps a preview away from
+// one that was: it would take the work of a live app that shares the store, and do
+// nothing. Another App is kept away too: GitHub knows none of the installations to it,
+// and what GitHub does not know any more is erased. id is 0 in a preview.
+func claim(ctx context.Context, app storage.Space, id int64) error {
 	entries, err := app.Get(ctx, liveKey)
 	if err != nil {
 		return fmt.Errorf("read the app's space: %w", err)
 	}
+	own, was := strconv.FormatInt(id, 10), string(entries[0].Value)
 	switch {
-	case live && !entries[0].Exists():
-		var b storage.Batch
-		b.Set(liveKey, nil)
-		if err := app.Apply(ctx, &b); err != nil {
-			return fmt.Errorf("write the app's space: %w", err)
-		}
-	case !live && entries[0].Exists():
+	case id == 0 && entries[0].Exists():
 		return usagef("SOULCASTER_STORE was used live: a preview on it would take the live app's work; name another store for the preview, nothing was changed")
+	case id == 0 || was == own:
+		return nil
+	case was != "":
+		return usagef("GITHUB_APP_INTEGRATION_ID is %s, and SOULCASTER_STORE belongs to the GitHub App %s: to another App none of its installations is there, and all that is kept of them would be erased; set that App's credentials, or name another store, nothing was changed", own, was)
+	}
+	var b storage.Batch
+	b.RequireEntry(entries[0])
+	b.Set(liveKey, []byte(own))
+	if err := app.Apply(ctx, &b); err != nil && !errors.Is(err, storage.ErrConflict) {
+		return fmt.Errorf("write the app's space: %w", err)
+	} else if err != nil { // by another replica
+		return claim(ctx, app, id)
 	}
 	return nil
 }
@@ -139,7 +150,11 @@ func assemble(ctx context.Context, cfg *config.Config, db storage.DB, bell stora
 	if err != nil {
 		return nil, fmt.Errorf("open the app's space: %w", err)
 	}
-	if err := claim(ctx, app, host != nil); err != nil {
+	id := int64(0)
+	if host != nil {
+		id = cfg.GitHub.IntegrationID
+	}
+	if err := claim(ctx, app, id); err != nil {
 		return nil, err
 	}
 	keys, err := keyring(ctx, cfg, app)
