@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"strings"
 	"testing"
 	"time"
@@ -206,6 +207,79 @@ func TestOneReport(t *testing.T) {
 	if len(s.grep("quagga")) == 0 {
 		t.Error("the other report is gone too")
 	}
+}
+
+// What is worked out from texts is, after an erasure, what it would be had that person never
+// written: the clusters, how alike their members are, the sums of vectors, the vectors, and
+// what stands on the issues.
+func TestNothingOfThemIsLeftInTheSums(t *testing.T) {
+	texts := []string{
+		"The export of orders to CSV times out", "The export of orders to CSV times out again", "The export of orders to CSV times out at night",
+	}
+	made := func(with bool) (s *street, sums map[string]string, body string) {
+		s = newStreet(t)
+		for i, text := range texts {
+			s.report("web", fmt.Sprint("person ", i), fmt.Sprint(i), text, "it never ends, says the export of orders to CSV")
+		}
+		s.Settle()
+		if with { // last: why the others joined is from when they did
+			s.report("web", "mona", "9", "The export of orders to CSV times out in zanzibar", "zanzibar: it never ends, says the export of orders to CSV")
+		}
+		s.Settle()
+		s.Pass(25 * time.Hour) // when the issue says it at the latest
+		s.Settle()
+		return s, s.sums(), s.GitHub.Issues(7)[0].Body
+	}
+	s, before, said := made(true)
+	without, want, never := made(false)
+	if len(want) < 5 || maps.Equal(before, want) || said == never {
+		t.Fatalf("she changes nothing: %v", want)
+	}
+	if _, err := s.eraser.Order(t.Context(), s.home(), "mona", "", "@ann", ""); err != nil {
+		t.Fatal(err)
+	}
+	s.Settle()
+	got := s.sums()
+	for key := range want {
+		if got[key] != want[key] {
+			t.Errorf("%s is %s, and without her %s", key, got[key], want[key])
+		}
+	}
+	for key := range got {
+		if want[key] == "" {
+			t.Errorf("%s is left", key)
+		}
+	}
+	if is, want := s.GitHub.Issues(7)[0], without.GitHub.Issues(7)[0]; is.Body != want.Body || is.Title != want.Title {
+		t.Errorf("the issue is\n%s\n%s\nand without her\n%s\n%s", is.Title, is.Body, want.Title, want.Body)
+	}
+}
+
+// sums is what is worked out from the texts of acme/web, in numbers of six digits.
+func (s *street) sums() map[string]string {
+	s.T.Helper()
+	space, all := s.Space("acme/web"), make(map[string]string)
+	for _, prefix := range []string{"cluster/", "sum/", "vec/", "member/", "fp/"} {
+		entries, err := space.Scan(s.T.Context(), prefix, "", 1000)
+		if err != nil {
+			s.T.Fatal(err)
+		}
+		for _, e := range entries {
+			var c cluster.Cluster
+			switch prefix {
+			case "cluster/":
+				if err := storage.GetJSON(e, &c); err != nil {
+					s.T.Fatal(err)
+				}
+				all[e.Key] = fmt.Sprintf("%d members, %d traces, %.6f", c.Size, c.Traces, c.Cohesion)
+			case "sum/", "vec/":
+				all[e.Key] = fmt.Sprintf("%x", e.Value)
+			default:
+				all[e.Key] = "there " + string(e.Value)
+			}
+		}
+	}
+	return all
 }
 
 // A text that was filed while the project was live, and is erased while it is a preview
