@@ -196,6 +196,9 @@ func checkModel(ctx context.Context, cfg *config.Config) finding {
 	return f
 }
 
+// askAgain is what to do about what GitHub, which was reached, did not tell.
+const askAgain = "look again in some minutes; if it stays so, does a proxy between here and GitHub refuse this, or GitHub's status page tell of trouble?"
+
 // checkGitHub asks GitHub who the App is, and what it may do in each
 // installation that the settings name.
 func checkGitHub(ctx context.Context, cfg *config.Config) []finding {
@@ -205,7 +208,7 @@ func checkGitHub(ctx context.Context, cfg *config.Config) []finding {
 	case config.GitHubNone:
 		return []finding{{what: appCheck, err: errors.New("none is set up"), todo: "start the server: it serves a page on which one is registered. Without one, only serve --preview and demo work"}}
 	case config.GitHubPart, config.GitHubBroken:
-		return []finding{{what: "GitHub App", err: cfg.GitHub.Err()}}
+		return []finding{{what: appCheck, err: cfg.GitHub.Err(), todo: "set what is named, or unset all five of its settings and register an App on the page that the server then serves"}}
 	}
 	as := github.Config{
 		API: cfg.GitHub.APIURL, AppID: cfg.GitHub.IntegrationID,
@@ -213,7 +216,7 @@ func checkGitHub(ctx context.Context, cfg *config.Config) []finding {
 	}
 	host, err := github.New(as)
 	if err != nil {
-		return []finding{{what: "GitHub App", err: err}}
+		return []finding{{what: appCheck, err: err, todo: "is GITHUB_APP_PRIVATE_KEY the whole .pem file that GitHub made, and GITHUB_V3_API_URL an address?"}}
 	}
 	clock := checkClock(ctx, as)
 	id, err := host.App(ctx)
@@ -244,7 +247,7 @@ func checkGitHub(ctx context.Context, cfg *config.Config) []finding {
 	switch {
 	case errors.Is(err, github.ErrNotFound): // a server that does not list them
 	case err != nil:
-		found = append(found, finding{what: "installations", err: err})
+		found = append(found, finding{what: "installations", err: err, todo: askAgain})
 	}
 	for _, seen := range others {
 		if !named[seen.ID] {
@@ -287,7 +290,7 @@ func checkDeliveries(ctx context.Context, host upkeep.Deliveries, now time.Time)
 		f.note = "GitHub does not show them, so what a server misses is not asked for again; see Redeliver on the App's page"
 		return f
 	case err != nil && !errors.Is(err, github.ErrTooMany):
-		f.err = err
+		f.err, f.todo = err, askAgain
 		return f
 	}
 	lost := upkeep.LostIn(all)

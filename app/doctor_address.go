@@ -44,7 +44,7 @@ func checkWebhook(ctx context.Context, host *github.App, cfg *config.Config) fin
 	here := cfg.PublicURL + handlegithub.Route
 	switch {
 	case err != nil:
-		f.err, f.todo = err, ""
+		f.err, f.todo = err, askAgain
 	case hook.URL == "":
 		f.err = errors.New("GitHub delivers nothing: the App has no webhook")
 	case cfg.PublicURL != "" && !sameAddress(hook.URL, here):
@@ -82,7 +82,7 @@ func checkAddress(ctx context.Context, cfg *config.Config) finding {
 		f.note = "SOULCASTER_PUBLIC_URL is not set, so it is not known where others reach this server"
 		return f
 	case err != nil:
-		f.err = err
+		f.err, f.todo = err, "see SOULCASTER_PUBLIC_URL"
 		return f
 	case at.Scheme != "https" && at.Hostname() != "localhost" && !net.ParseIP(at.Hostname()).IsLoopback():
 		f.err, f.todo = errors.New(cfg.PublicURL+" is no https: what people, GitHub and agents send could be read on the way"), "put a reverse proxy with TLS in front of this server, and its address into SOULCASTER_PUBLIC_URL"

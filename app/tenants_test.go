@@ -18,6 +18,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -31,6 +32,7 @@ import (
 	"github.com/soulcaster/soulcaster/engine/issue"
 	"github.com/soulcaster/soulcaster/engine/project"
 	"github.com/soulcaster/soulcaster/engine/storage"
+	handlegithub "github.com/soulcaster/soulcaster/handlers/github"
 )
 
 // of says what a route is to whoever is not of the tenant that an address names.
@@ -111,6 +113,15 @@ type street struct {
 	machine *machine
 	address string
 	api     *description // that answers are held against
+	hears   atomic.Bool  // what GitHub tells the App
+}
+
+// hook is where GitHub delivers to.
+func (s *street) hook() string {
+	if s.hears.Load() {
+		return s.address + handlegithub.Route
+	}
+	return ""
 }
 
 func newStreet(t *testing.T) *street {
@@ -121,7 +132,7 @@ func newStreet(t *testing.T) *street {
 		t.Fatal(err)
 	}
 	pemText := pem.EncodeToMemory(&pem.Block{Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(key)})
-	s.hub, err = hub.New(hub.Options{T: t, Dir: filepath.Join(t.TempDir(), "hub"), AppID: 4711, Key: pemText, WebhookSecret: benchSecret, WebhookURL: func() string { return "" }})
+	s.hub, err = hub.New(hub.Options{T: t, Dir: filepath.Join(t.TempDir(), "hub"), AppID: 4711, Key: pemText, WebhookSecret: benchSecret, WebhookURL: s.hook})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -25,15 +25,11 @@ func (h *Hub) hookURL() string { return cmp.Or(h.hook, h.o.WebhookURL()) }
 
 // app is the App as GitHub shows it, also beside what it wrote.
 func (h *Hub) app() object {
-	events := h.o.Events
-	if events == nil {
-		events = knownEvents
-	}
 	return object{
 		"id": h.o.AppID, "slug": h.o.Slug, "node_id": fmt.Sprintf("A_%d", h.o.AppID), "name": "Soulcaster", "description": "",
 		"external_url": h.URL, "html_url": h.URL + "/apps/" + h.o.Slug, "owner": object{"login": h.o.Slug},
 		"created_at": "2026-01-02T03:04:05Z", "updated_at": "2026-01-02T03:04:05Z",
-		"permissions": h.o.Permissions, "events": events,
+		"permissions": h.o.Permissions, "events": h.o.Events,
 	}
 }
 
@@ -70,7 +66,7 @@ func (h *Hub) installationOf(in *installation) object {
 		"access_tokens_url": fmt.Sprintf("%s/app/installations/%d/access_tokens", h.URL, in.id),
 		"repositories_url":  h.URL + "/installation/repositories",
 		"html_url":          fmt.Sprintf("%s/settings/installations/%d", h.URL, in.id),
-		"target_id":         in.account.id, "target_type": in.account.kind, "permissions": in.permissions, "events": h.app()["events"],
+		"target_id":         in.account.id, "target_type": in.account.kind, "permissions": in.permissions, "events": in.events,
 		"created_at": moment(in.created), "updated_at": moment(in.created), "single_file_name": nil,
 		"suspended_at": moment(in.suspended), "suspended_by": nil,
 	}

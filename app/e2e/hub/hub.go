@@ -91,6 +91,9 @@ func New(o Options) (*Hub, error) {
 	if o.Permissions == nil {
 		o.Permissions = map[string]string{"issues": "write", "contents": "write", "pull_requests": "write", "checks": "read", "metadata": "read"}
 	}
+	if o.Events == nil {
+		o.Events = knownEvents
+	}
 	if o.WebhookURL == nil {
 		o.WebhookURL = func() string { return "" }
 	}

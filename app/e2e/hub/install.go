@@ -2,7 +2,6 @@ package hub
 
 import (
 	"html/template"
-	"maps"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -37,16 +36,7 @@ func (h *Hub) serveInstall(w http.ResponseWriter, r *http.Request, form url.Valu
 		http.Error(w, "not yours to install it on", http.StatusForbidden)
 		return
 	}
-	in := &installation{id: h.id(), account: a, permissions: maps.Clone(h.o.Permissions), created: now()}
-	h.installations[in.id] = in
-	covered := []any{}
-	for _, r := range h.repositories {
-		if r.owner == a {
-			r.installation = in
-			covered = append(covered, r.brief())
-		}
-	}
-	h.tell(in, "installation", object{"action": "created", "repositories": covered}, h.browsing)
+	in := h.install(h.id(), a, h.browsing)
 	http.Redirect(w, r, h.setup+"?"+url.Values{"installation_id": {strconv.FormatInt(in.id, 10)}, "setup_action": {"install"}}.Encode(), http.StatusFound)
 }
 

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 )
@@ -13,6 +14,7 @@ type installation struct {
 	id          int64
 	account     *account
 	permissions map[string]string
+	events      []string
 	suspended   time.Time
 	created     time.Time
 }
@@ -44,13 +46,44 @@ type repository struct {
 func (r *repository) fullName() string { return r.owner.login + "/" + r.name }
 
 // Install installs the App on an organization, which is made if there is none. It
-// covers the repositories that are created there from now on.
+// covers all repositories there, also those that are created later.
 func (h *Hub) Install(id int64, organization string) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	in := &installation{id: id, account: h.account(organization, "Organization"), permissions: maps.Clone(h.o.Permissions), created: now()}
+	a := h.account(organization, "Organization")
+	h.install(id, a, a)
+}
+
+func (h *Hub) install(id int64, on, by *account) *installation {
+	in := &installation{id: id, account: on, permissions: maps.Clone(h.o.Permissions), events: h.o.Events, created: now()}
 	h.installations[id] = in
-	h.tell(in, "installation", object{"action": "created", "repositories": []any{}}, in.account)
+	covered := []any{}
+	for _, r := range h.repositories {
+		if r.owner == on {
+			r.installation = in
+			covered = append(covered, r.brief())
+		}
+	}
+	h.tell(in, "installation", object{"action": "created", "repositories": covered}, by)
+	return in
+}
+
+// Ask has the App's owner change what the App asks for. An installation grants what it
+// did before, and is told of no other events, until somebody accepts there.
+func (h *Hub) Ask(permissions map[string]string, events []string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.o.Permissions, h.o.Events = maps.Clone(permissions), slices.Clone(events)
+}
+
+// Accept has an administrator of an installation grant what the App asks for now.
+func (h *Hub) Accept(id int64) {
+	h.t.Helper()
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	in := h.installed(id)
+	in.permissions, in.events = maps.Clone(h.o.Permissions), h.o.Events
+	h.tell(in, "installation", object{"action": "new_permissions_accepted"}, in.account)
 }
 
 // Uninstall takes an installation away: its tokens are void at once.

@@ -37,7 +37,7 @@ type Delivery struct {
 
 // announce delivers an event in a repository to the App, if it is installed there.
 func (h *Hub) announce(r *repository, event string, payload object, sender *account) {
-	if in := r.installation; in != nil && in.suspended.IsZero() && (h.o.Events == nil || slices.Contains(h.o.Events, event)) {
+	if in := r.installation; in != nil && in.suspended.IsZero() && slices.Contains(in.events, event) {
 		payload["repository"] = h.repository(r)
 		payload["organization"] = object{"login": r.owner.login, "id": r.owner.id, "node_id": fmt.Sprintf("O_%d", r.owner.id),
 			"url": h.URL + "/orgs/" + r.owner.login, "description": nil}
