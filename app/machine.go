@@ -313,7 +313,7 @@ func assemble(ctx context.Context, cfg *config.Config, db storage.DB, bell stora
 		registry.watchRuns(made.runs.Load)
 	}
 	made.queue, made.pages, made.routes = queue, pages, mux.Routes()
-	made.handler = handlers.Observe(log, registry.count, handlers.Exact(mux))
+	made.handler = handlers.Behind(cfg.TrustedProxies, handlers.Observe(log, registry.count, handlers.Exact(mux)))
 	made.metrics = registry.handler()
 	return made, nil
 }

@@ -108,7 +108,7 @@ func serveSetup(ctx context.Context, e *environment, cfg *config.Config, kept re
 			return told(checkAll(ctx, with, err, cfg.Store.Path == ""))
 		},
 	})
-	g.port = openPort(g.front, handlers.Observe(log, func(string, int, time.Duration) {}, page), log)
+	g.port = openPort(g.front, handlers.Behind(cfg.TrustedProxies, handlers.Observe(log, func(string, int, time.Duration) {}, page)), log)
 	log.Warn().Str("open", visible(cfg.PublicURL, g.front.Addr())+page.Path()).
 		Msg("no GitHub App is set up: register one at this address, which is good for one visitor; to try the app without GitHub run it with --preview")
 	select {

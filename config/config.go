@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"net/netip"
 	"strings"
 
 	"github.com/soulcaster/soulcaster/engine/policy"
@@ -20,7 +21,8 @@ type Config struct {
 	Socket      string // path, for the commands on this machine; "" if there is none
 	SocketSet   bool   // somebody named it: it must be there
 
-	PrivateHosts []string // that sources may name although they are not public
+	PrivateHosts   []string       // that sources may name although they are not public
+	TrustedProxies []netip.Prefix // that say who a request is from
 
 	GitHub     GitHub
 	Store      Store

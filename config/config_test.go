@@ -13,6 +13,7 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"slices"
@@ -383,6 +384,19 @@ func FuzzSettings(f *testing.F) {
 		}
 		config.Load([]string{s.Name + "=" + value})
 	})
+}
+
+func TestTrustedProxies(t *testing.T) {
+	c, err := config.Load([]string{"SOULCASTER_TRUSTED_PROXIES=10.0.0.7, 10.1.2.3/16,fd00::/8"})
+	want := []netip.Prefix{netip.MustParsePrefix("10.0.0.7/32"), netip.MustParsePrefix("10.1.0.0/16"), netip.MustParsePrefix("fd00::/8")}
+	if err != nil && strings.Contains(err.Error(), "TRUSTED_PROXIES") || !slices.Equal(c.TrustedProxies, want) {
+		t.Errorf("got %v, %v", c.TrustedProxies, err)
+	}
+	for _, bad := range []string{"proxy.internal", "0.0.0.0/0", "::/0", "10.0.0.1,,10.0.0.2", "10.0.0.1:80", "10.0.0.0/33"} {
+		if _, err := config.Load([]string{"SOULCASTER_TRUSTED_PROXIES=" + bad}); err == nil || !strings.Contains(err.Error(), "SOULCASTER_TRUSTED_PROXIES") {
+			t.Errorf("%q is taken: %v", bad, err)
+		}
+	}
 }
 
 func TestPrivateHosts(t *testing.T) {

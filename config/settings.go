@@ -2,6 +2,7 @@ package config
 
 import (
 	"net"
+	"net/netip"
 	"net/url"
 	"strconv"
 	"strings"
@@ -102,6 +103,9 @@ var settings = [...]Setting{
 	{Group: "The server", Name: "SOULCASTER_PRIVATE_HOSTS",
 		Doc: "Hosts, separated by commas, that sources may name although they are at addresses of a private network, as in `sentry.internal.example`: a Sentry of your own. They may be asked over plain http. Any other Sentry that somebody names has to be public and https, so that nobody can have this server ask what only it can reach.",
 		set: setHosts},
+	{Group: "The server", Name: "SOULCASTER_TRUSTED_PROXIES",
+		Doc: "Addresses and networks, separated by commas, of the proxies before the server, as in `10.0.0.0/16`: what these add to `X-Forwarded-For` says who a request is from. Unset, everybody behind a proxy is one, and a stranger who guesses at tokens there holds up the others' first use of theirs.",
+		set: setProxies},
 
 	{Group: "The store", Name: storeSetting, Default: "bolt:./data/soulcaster.db",
 		Doc: "`bolt:PATH`, a file for one process, or `redis://…` or `rediss://…` for several (Sentinel: with `?master_name=NAME`; Cluster: with `?addr=HOST:PORT` for each other node). A file is refused on ECS, where it would not survive a deployment.",
@@ -259,5 +263,23 @@ func setModel(to *string, value string) error {
 		}
 	}
 	*to = value
+	return nil
+}
+
+// setProxies reads the proxies that are believed.
+func setProxies(c *Config, v string) error {
+	for name := range strings.SplitSeq(v, ",") {
+		name = strings.TrimSpace(name)
+		if at, err := netip.ParseAddr(name); err == nil {
+			at = at.Unmap()
+			c.TrustedProxies = append(c.TrustedProxies, netip.PrefixFrom(at, at.BitLen()))
+			continue
+		}
+		network, err := netip.ParsePrefix(name)
+		if err != nil || network.Bits() == 0 {
+			return wrong("is not a list of addresses and networks", "separate them by commas: 10.0.0.1,10.1.0.0/16")
+		}
+		c.TrustedProxies = append(c.TrustedProxies, network.Masked())
+	}
 	return nil
 }
