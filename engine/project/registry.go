@@ -17,6 +17,7 @@ import (
 // Keys in an installation's space:
 //
 //	installation            InstallationState
+//	uninstalled             is there once GitHub told that the App was uninstalled
 //	repo/<owner/name>       id of the project that the name (lower case) means
 //	repo-id/<GitHub's id>   id of the project of that repository
 //
@@ -26,6 +27,7 @@ import (
 const (
 	installationKey = "installation"
 	projectKey      = "project"
+	uninstalledKey  = "uninstalled"
 )
 
 // InstallationState is what is remembered of an installation as a whole.
@@ -33,6 +35,7 @@ type InstallationState struct {
 	ID        int64     `json:"id"`
 	Account   string    `json:"account,omitempty"`
 	Suspended bool      `json:"suspended,omitempty"`
+	Missing   time.Time `json:"missing,omitzero"`       // since when GitHub does not know it, though nothing was told of that
 	Lacks     []string  `json:"lacks,omitempty"`        // permissions that the App needs there and does not have: "issues: write"
 	Looked    time.Time `json:"looked,omitzero"`        // when GitHub was last asked
 	Covers    []int64   `json:"repositories,omitempty"` // GitHub's ids; none while they are not known, or too many to be
@@ -385,6 +388,19 @@ func LoadInstallation(ctx context.Context, home storage.Space) (InstallationStat
 func SaveInstallation(b *storage.Batch, was storage.Entry, in InstallationState) {
 	b.RequireEntry(was)
 	b.SetJSON(installationKey, in)
+}
+
+// NoteUninstalled adds to a batch, in an installation's space, that GitHub told that the
+// App was uninstalled there.
+func NoteUninstalled(b *storage.Batch) { b.Set(uninstalledKey, nil) }
+
+// ToldUninstalled reports whether GitHub told that.
+func ToldUninstalled(ctx context.Context, home storage.Space) (bool, error) {
+	entries, err := home.Get(ctx, uninstalledKey)
+	if err != nil {
+		return false, fmt.Errorf("read installation: %w", err)
+	}
+	return entries[0].Exists(), nil
 }
 
 // Open opens a space by its name.

@@ -312,6 +312,7 @@ func TestUninstallErasesEverything(t *testing.T) {
 				t.Fatal(err)
 			}
 			var b storage.Batch
+			project.NoteUninstalled(&b)
 			work.Add(&b, upkeep.InstallationWork)
 			if err := home.Apply(t.Context(), &b); err != nil {
 				t.Fatal(err)

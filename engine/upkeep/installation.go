@@ -36,19 +36,27 @@ type Sources interface {
 	Source(ctx context.Context, id string) (*source.Source, error)
 }
 
+// missingFor is how long GitHub has to go on not knowing an installation, of which it told
+// nothing, before that is believed: an answer may be wrong once.
+const missingFor = 10 * time.Minute
+
 // Installation returns the handler of InstallationWork. An installation that
-// GitHub does not know any more is erased, with all its projects. Without a host,
-// in a preview, nobody is asked. fix says that the agent can be started, which takes more
-// permissions.
+// GitHub does not know any more is erased, with all its projects: at once if GitHub told
+// that the App was uninstalled, else if it goes on saying so for missingFor. Without a
+// host, in a preview, nobody is asked. fix says that the agent can be started, which takes
+// more permissions.
 func Installation(host Installations, fix bool, app storage.Space, projects *project.Registry, sources Sources, log *action.Log, wake func(spaces ...string), now func() time.Time) work.Handler {
 	return func(ctx context.Context, it work.Item) (time.Time, error) {
 		id := project.Installation(it.Space.Name())
 		if host != nil {
-			gone, err := askInstallation(ctx, host, fix, it.Space, id, now)
+			found, err := askInstallation(ctx, host, fix, it.Space, id, now)
 			if err != nil {
 				return time.Time{}, err
 			}
-			if gone {
+			switch found {
+			case missing:
+				return now().Add(time.Minute), nil
+			case gone:
 				zerolog.Ctx(ctx).Warn().Int64("installation", id).Msg("the App was uninstalled: everything of this installation is erased")
 				var b storage.Batch
 				work.Add(&b, eraseWork(id))
@@ -69,22 +77,31 @@ func Installation(host Installations, fix bool, app storage.Space, projects *pro
 	}
 }
 
-// askInstallation brings what is remembered of an installation in line with
-// GitHub, and reports whether it is gone.
-func askInstallation(ctx context.Context, host Installations, fix bool, home storage.Space, id int64, now func() time.Time) (gone bool, err error) {
+// standing is how an installation stands at GitHub.
+type standing int
+
+const (
+	known   standing = iota
+	missing          // GitHub does not know it, which may be a mistake
+	gone
+)
+
+// askInstallation brings what is remembered of an installation in line with GitHub, and
+// says how it stands there.
+func askInstallation(ctx context.Context, host Installations, fix bool, home storage.Space, id int64, now func() time.Time) (standing, error) {
 	was, entry, err := project.LoadInstallation(ctx, home)
 	if err != nil {
-		return false, err
+		return known, err
 	}
 	seen, err := host.Installation(ctx, id)
 	if errors.Is(err, github.ErrUninstalled) {
-		return true, nil
+		return notThere(ctx, home, was, entry, now().UTC())
 	}
 	if err != nil {
-		return false, err
+		return known, err
 	}
 	is := was
-	is.Account, is.Suspended, is.Lacks, is.Looked = seen.Account, seen.Suspended, Lacks(seen.Permissions, fix), now().UTC()
+	is.Account, is.Suspended, is.Lacks, is.Looked, is.Missing = seen.Account, seen.Suspended, Lacks(seen.Permissions, fix), now().UTC(), time.Time{}
 	if !is.Suspended { // or GitHub does not say
 		covers, err := host.Covered(ctx, id)
 		switch {
@@ -93,18 +110,39 @@ func askInstallation(ctx context.Context, host Installations, fix bool, home sto
 		case errors.Is(err, github.ErrForbidden), errors.Is(err, github.ErrNotFound): // a server that does not tell
 			is.Covers = nil
 		default:
-			return false, err
+			return known, err
 		}
 	}
 	var b storage.Batch
 	project.SaveInstallation(&b, entry, is)
 	if err := home.Apply(ctx, &b); err != nil {
-		return false, fmt.Errorf("remember installation %d: %w", id, err)
+		return known, fmt.Errorf("remember installation %d: %w", id, err)
 	}
 	if was.Suspended != is.Suspended {
 		zerolog.Ctx(ctx).Info().Int64("installation", id).Bool("suspended", is.Suspended).Msg("the installation was suspended or resumed")
 	}
-	return false, nil
+	return known, nil
+}
+
+// notThere says of an installation that GitHub does not know whether that is believed.
+func notThere(ctx context.Context, home storage.Space, in project.InstallationState, entry storage.Entry, now time.Time) (standing, error) {
+	told, err := project.ToldUninstalled(ctx, home)
+	switch {
+	case err != nil:
+		return missing, err
+	case told || !in.Missing.IsZero() && now.Sub(in.Missing) >= missingFor:
+		return gone, nil
+	case !in.Missing.IsZero():
+		return missing, nil
+	}
+	in.Missing = now
+	var b storage.Batch
+	project.SaveInstallation(&b, entry, in)
+	if err := home.Apply(ctx, &b); err != nil {
+		return missing, fmt.Errorf("remember installation %d: %w", in.ID, err)
+	}
+	zerolog.Ctx(ctx).Warn().Int64("installation", in.ID).Stringer("for", missingFor).Msg("GitHub does not know the installation, and told nothing of its end: if it goes on so, everything of this installation is erased")
+	return missing, nil
 }
 
 // EraseWork is the kind of [Erase]'s work.

@@ -221,32 +221,52 @@ func TestInstallationLacksPermissions(t *testing.T) {
 	}
 }
 
+// What GitHub told of the end of is erased at once. What it just does not know any more is
+// asked for again: a wrong answer costs nobody anything.
 func TestUninstalledIsErased(t *testing.T) {
-	w := world(t)
-	report(w, "api", "CSV export of orders times out")
-	w.Settle()
-	w.GitHub.Uninstall(enginetest.Installation)
-	home, err := w.Projects.Space(t.Context(), enginetest.Installation)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var b storage.Batch
-	work.Add(&b, upkeep.InstallationWork)
-	if err := home.Apply(t.Context(), &b); err != nil {
-		t.Fatal(err)
-	}
-	w.Settle()
-	names, err := w.DB.List(t.Context(), "", "", 100)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, name := range names {
-		if project.Installation(name) == enginetest.Installation {
-			t.Errorf("space %s is left", name)
-		}
-	}
-	if _, err := w.TryTake("api", w.Report("api", `{"title": "more"}`)...); !errors.Is(err, storage.ErrNoSpace) {
-		t.Errorf("feedback for an uninstalled tenant: %v, want %v", err, storage.ErrNoSpace)
+	for name, told := range map[string]bool{"GitHub told": true, "nothing was told": false} {
+		t.Run(name, func(t *testing.T) {
+			w := world(t)
+			report(w, "api", "CSV export of orders times out")
+			w.Settle()
+			home, err := w.Projects.Space(t.Context(), enginetest.Installation)
+			if err != nil {
+				t.Fatal(err)
+			}
+			look := func() {
+				t.Helper()
+				var b storage.Batch
+				if told {
+					project.NoteUninstalled(&b)
+				}
+				work.Add(&b, upkeep.InstallationWork)
+				if err := home.Apply(t.Context(), &b); err != nil {
+					t.Fatal(err)
+				}
+				w.Settle()
+			}
+			w.GitHub.Uninstall(enginetest.Installation)
+			look()
+			if !told {
+				w.Pass(9 * time.Minute)
+				look()
+				report(w, "api", "It is still there")
+				w.Pass(2 * time.Minute)
+				w.Settle()
+			}
+			names, err := w.DB.List(t.Context(), "", "", 100)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, name := range names {
+				if project.Installation(name) == enginetest.Installation {
+					t.Errorf("space %s is left", name)
+				}
+			}
+			if _, err := w.TryTake("api", w.Report("api", `{"title": "more"}`)...); !errors.Is(err, storage.ErrNoSpace) {
+				t.Errorf("feedback for an uninstalled tenant: %v, want %v", err, storage.ErrNoSpace)
+			}
+		})
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 
 	"github.com/rs/zerolog"
 
+	"github.com/soulcaster/soulcaster/engine/project"
 	"github.com/soulcaster/soulcaster/engine/storage"
 	"github.com/soulcaster/soulcaster/engine/work"
 )
@@ -33,6 +34,9 @@ func (h *installation) Handle(ctx context.Context, event, id string, payload []b
 			return err
 		}
 		return h.take(ctx, space, event, p.Action, id, func(b *storage.Batch) {
+			if p.Action == "deleted" {
+				project.NoteUninstalled(b)
+			}
 			work.Add(b, installationWork)
 		})
 	})
