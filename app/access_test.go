@@ -37,7 +37,7 @@ func TestWhoLosesARoleSeesNothing(t *testing.T) {
 		tell := func() {
 			told++
 			body := fmt.Sprintf(`{"action": %q, %s}`, tt.action, at)
-			if got := s.hears(tt.event, fmt.Sprintf("d-%d", told), []byte(body)); got != http.StatusOK {
+			if got := s.delivers(tt.event, fmt.Sprintf("d-%d", told), []byte(body)); got != http.StatusOK {
 				t.Fatalf("%s %s is answered %d", tt.event, tt.action, got)
 			}
 		}

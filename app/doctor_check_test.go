@@ -24,7 +24,7 @@ func TestDoctorFails(t *testing.T) {
 	s.heal()
 	s.hub.Settle()
 	all := map[string]string{"issues": "write", "metadata": "read"}
-	events := []string{"issues", "issue_comment"}
+	events := []string{"issues", "issue_comment", "repository"}
 	breaks := func(path string, status int) func(*config.Config) {
 		return func(*config.Config) { s.hub.Break(hub.Fault{Path: path, Status: status}) }
 	}
@@ -44,7 +44,7 @@ func TestDoctorFails(t *testing.T) {
 		"a clock that is behind":   {s.at(t, 5*time.Minute), "clock", "behind GitHub's"},
 		"a clock that is ahead":    {s.at(t, -5*time.Minute), "clock", "ahead of GitHub's"},
 		"too few permissions":      {func(*config.Config) { s.hub.Ask(map[string]string{"metadata": "read"}, events) }, "permissions of the App", "missing: issues: write"},
-		"an event that is not":     {func(*config.Config) { s.hub.Ask(all, events[:1]) }, "events of the App", "not subscribed to: issue_comment"},
+		"an event that is not":     {func(*config.Config) { s.hub.Ask(all, []string{"issues", "repository"}) }, "events of the App", "not subscribed to: issue_comment"},
 		"not accepted":             {s.stingy, "installation 202", "missing: issues: write"},
 		"suspended":                {func(*config.Config) { s.hub.Suspend(202, true) }, "installation 202", "suspended"},
 		"no such installation":     {func(c *config.Config) { c.Installations[1].ID = 9 }, "installation 9", ""},

@@ -31,13 +31,13 @@ func TestIssueOnThePage(t *testing.T) {
 	if len(told) != 1 {
 		t.Fatalf("GitHub told %v", told)
 	}
-	if status := s.hears("issue_comment", "d-1", told[0].Body); status != http.StatusAccepted || !strings.Contains(page(), "1 comment,") {
+	if status := s.delivers("issue_comment", "d-1", told[0].Body); status != http.StatusAccepted || !strings.Contains(page(), "1 comment,") {
 		t.Errorf("told of a comment (%d), the page shows\n%s", status, page())
 	}
 }
 
-// hears delivers to the app as GitHub does.
-func (s *street) hears(event, id string, body []byte) (status int) {
+// delivers tells the app something as GitHub does, and returns the status of its answer.
+func (s *street) delivers(event, id string, body []byte) (status int) {
 	s.t.Helper()
 	r, err := http.NewRequestWithContext(s.t.Context(), http.MethodPost, s.address+"/api/github/hook", bytes.NewReader(body))
 	if err != nil {
