@@ -97,7 +97,7 @@ func (s *street) copied() *config.Config {
 // heal takes back whatever was done to the street's GitHub.
 func (s *street) heal() {
 	s.hub.Mend()
-	s.hub.Ask(map[string]string{"issues": "write", "contents": "write", "pull_requests": "write", "checks": "read", "metadata": "read"}, []string{"issues", "issue_comment"})
+	s.hub.Ask(map[string]string{"issues": "write", "contents": "write", "pull_requests": "write", "checks": "read", "metadata": "read"}, []string{"issues", "issue_comment", "repository"})
 	s.hub.Accept(202)
 	s.hub.Suspend(202, false)
 }
@@ -112,9 +112,9 @@ func half(cfg *config.Config) {
 
 // stingy has an installation grant less than the App asks for.
 func (s *street) stingy(*config.Config) {
-	s.hub.Ask(map[string]string{"metadata": "read"}, []string{"issues", "issue_comment"})
+	s.hub.Ask(map[string]string{"metadata": "read"}, []string{"issues", "issue_comment", "repository"})
 	s.hub.Accept(202)
-	s.hub.Ask(map[string]string{"issues": "write", "metadata": "read"}, []string{"issues", "issue_comment"})
+	s.hub.Ask(map[string]string{"issues": "write", "metadata": "read"}, []string{"issues", "issue_comment", "repository"})
 }
 
 // at has the settings name a GitHub whose clock is that far ahead.

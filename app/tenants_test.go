@@ -7,12 +7,14 @@ import (
 	"crypto/rsa"
 	"crypto/x509"
 	"encoding/base64"
+	"encoding/json"
 	"encoding/pem"
 	"io"
 	"maps"
 	"net"
 	"net/http"
 	"net/http/cookiejar"
+	"net/url"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -359,6 +361,51 @@ func TestTenants(t *testing.T) {
 			if strings.Contains(text, of) {
 				t.Errorf("%s shows %q to another tenant", path, of)
 			}
+		}
+	}
+	queriesOfOthers(t, acme, other, ours, theirs)
+}
+
+// queriesOfOthers asks a tenant's own pages for what another tenant's ids name: where a list
+// goes on, and what it is about. Nothing of the other's is in the answers.
+func queriesOfOthers(t *testing.T, acme, other *passer, ours, theirs map[string]string) {
+	t.Helper()
+	const project, installation = "/projects/{installation}/{project}", "/installations/{installation}"
+	var queries []string
+	for _, list := range []string{project + "/audit", project + "/work", project + "/runs", project + "/clusters", project + "/clusters/{cluster}/reports", installation + "/audit", installation + "/work"} {
+		for _, id := range []string{"{cluster}", "{run}", "{import}", "{source}", "{key}"} {
+			queries = append(queries, "/api/v1"+list+"?subject="+ours[id], "/api/v1"+list+"?cursor="+ours[id])
+		}
+		var answer struct{ Next string }
+		_, text := acme.asks("GET", put("/api/v1"+list, ours)+"?limit=1", "")
+		if err := json.Unmarshal([]byte(text), &answer); err != nil {
+			t.Fatalf("%s: %v: %s", list, err, text)
+		}
+		if answer.Next != "" {
+			queries = append(queries, "/api/v1"+list+"?cursor="+url.QueryEscape(answer.Next))
+		}
+	}
+	for _, id := range []string{"{cluster}", "{run}", "{import}", "{source}", "{key}"} {
+		queries = append(queries, project+"/audit?subject="+ours[id], project+"/audit?before="+ours[id], project+"/runs?before="+ours[id],
+			project+"/clusters/{cluster}?after="+ours[id], project+"?after="+ours[id], installation+"/audit?subject="+ours[id])
+	}
+	shown := ""
+	for _, query := range queries {
+		_, own := acme.asks("GET", put(query, ours), "")
+		shown += own
+		status, text := other.asks("GET", put(query, theirs), "")
+		if status >= 500 {
+			t.Errorf("%s with another tenant's id: %d", query, status)
+		}
+		for _, of := range []string{"acme", "invoices", "Norway"} {
+			if strings.Contains(text, of) {
+				t.Errorf("%s with another tenant's id shows %q", query, of)
+			}
+		}
+	}
+	for _, of := range []string{"acme", "invoices", "Norway"} {
+		if !strings.Contains(shown, of) {
+			t.Errorf("nothing that was asked for holds %q: it is tried for nothing", of)
 		}
 	}
 }
