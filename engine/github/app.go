@@ -64,6 +64,9 @@ func (cfg Config) filled() Config {
 // App is the App on GitHub. It is safe for concurrent use.
 type App struct {
 	creator githubapp.ClientCreator
+	fresh   githubapp.ClientCreator // makes a client anew each time
+	renewed renewals
+	clients int // that are kept at most
 	app     *github.Client
 	lanes   lanes
 	pace    Pace
@@ -105,12 +108,13 @@ func New(cfg Config) (*App, error) {
 	// and its own token: sharing one between installations is a data race. What
 	// is shared is the connection pool below. No HTTP cache: it would sit beside
 	// the tokens and has to be sized times the number of installations.
-	creator, err := githubapp.NewCachingClientCreator(githubapp.NewClientCreator(
+	fresh := githubapp.NewClientCreator(
 		cfg.API, "", cfg.AppID, key,
 		githubapp.WithClientUserAgent(cfg.UserAgent),
 		githubapp.WithClientTimeout(cfg.Timeout),
 		githubapp.WithTransport(wire{next: cfg.Transport, agent: cfg.UserAgent}),
-	), cfg.Clients)
+	)
+	creator, err := githubapp.NewCachingClientCreator(fresh, cfg.Clients)
 	if err != nil {
 		return nil, fmt.Errorf("make github clients: %w", err)
 	}
@@ -120,6 +124,9 @@ func New(cfg Config) (*App, error) {
 	}
 	return &App{
 		creator: creator,
+		fresh:   fresh,
+		renewed: renewals{of: make(map[int64]renewal)},
+		clients: cfg.Clients,
 		app:     app,
 		lanes:   lanes{of: make(map[int64]*lane)},
 		pace:    pace,
@@ -149,6 +156,9 @@ func parseKey(pem []byte) ([]byte, error) {
 func (a *App) client(installation int64) (*github.Client, error) {
 	if installation == 0 {
 		return a.app, nil
+	}
+	if c := a.renewal(installation); c != nil {
+		return c, nil
 	}
 	c, err := a.creator.NewInstallationClient(installation)
 	if err != nil {

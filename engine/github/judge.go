@@ -62,7 +62,11 @@ func (a *App) judge(at At, resp *github.Response, err error) *failure {
 		}
 		return f
 	case errors.As(err, &refused) && refused.Response != nil:
-		return a.judgeRefusal(refused)
+		f := a.judgeRefusal(refused)
+		if f != nil && errors.Is(f.err, ErrForbidden) {
+			a.renew(at.Installation) // it may be granted since
+		}
+		return f
 	case errors.As(err, &dial) && dial.Op == "dial":
 		return &failure{err: withoutURL(err), outage: true, unsent: true}
 	default:
