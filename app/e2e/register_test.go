@@ -56,7 +56,7 @@ func (w *fixworld) opens() (page string) {
 
 // browser is one that follows nothing by itself.
 type browser struct {
-	t      *testing.T
+	t      testing.TB
 	cookie string
 }
 
@@ -88,6 +88,41 @@ func fields(page string) (to string, values url.Values) {
 	return to, values
 }
 
+// register has somebody choose what the App is to be, and agree at GitHub; it returns
+// where GitHub sends the browser back to.
+func (w *fixworld) register(b *browser, choices url.Values) (back string) {
+	w.t.Helper()
+	if r := b.ask("GET", w.opens(), nil); r.status != http.StatusSeeOther {
+		w.t.Fatalf("the page does not open: %d %s", r.status, r.body)
+	}
+	choices.Set("name", "Soulcaster of Acme")
+	choices.Set("owner", "organization")
+	choices.Set("organization", "acme")
+	r := b.ask("POST", w.door.url+"/setup/manifest", choices)
+	to, form := fields(r.body)
+	if r.status != 200 || !strings.HasPrefix(to, w.hub.URL+"/organizations/acme/settings/apps/new?state=") {
+		w.t.Fatalf("the form leads to %q: %d %s", to, r.status, r.body)
+	}
+	there := &browser{t: w.t} // GitHub's cookies are none of ours
+	agree, form := fields(there.ask("POST", to, form).body)
+	back = there.ask("POST", w.hub.URL+agree, form).header.Get("Location")
+	if !strings.HasPrefix(back, w.door.url+"/setup/registered?code=") {
+		w.t.Fatalf("GitHub sends the browser back to %q", back)
+	}
+	return back
+}
+
+// ready waits until the app is at work.
+func (w *fixworld) ready() {
+	w.t.Helper()
+	eventually(w.t, "the app is ready", func() error {
+		if r := w.get("/readyz"); r.status != http.StatusOK {
+			return fmt.Errorf("%d %s", r.status, r.body)
+		}
+		return nil
+	})
+}
+
 // TestRegister: without credentials the app has an App registered, and works with it
 // at once, also after a power cut.
 func TestRegister(t *testing.T) {
@@ -96,21 +131,8 @@ func TestRegister(t *testing.T) {
 		keep := keeps[s.name]
 		w := unregistered(t, stage{store: s})
 		b := &browser{t: t}
-		if r := b.ask("GET", w.opens(), nil); r.status != http.StatusSeeOther {
-			t.Fatalf("the page does not open: %d %s", r.status, r.body)
-		}
 		home := w.door.url
-		r := b.ask("POST", home+"/setup/manifest", url.Values{"name": {"Soulcaster of Acme"}, "owner": {"organization"}, "organization": {"acme"}, "fix": {"on"}, "keep": {keep}})
-		to, form := fields(r.body)
-		if r.status != 200 || !strings.HasPrefix(to, w.hub.URL+"/organizations/acme/settings/apps/new?state=") {
-			t.Fatalf("the form leads to %q: %d %s", to, r.status, r.body)
-		}
-		there := &browser{t: t} // GitHub's cookies are none of ours
-		agree, form := fields(there.ask("POST", to, form).body)
-		back := there.ask("POST", w.hub.URL+agree, form).header.Get("Location")
-		if !strings.HasPrefix(back, home+"/setup/registered?code=") {
-			t.Fatalf("GitHub sends the browser back to %q", back)
-		}
+		back := w.register(b, url.Values{"fix": {"on"}, "keep": {keep}})
 		stranger := &browser{t: t}
 		if r := stranger.ask("GET", back, nil); r.status != http.StatusForbidden {
 			t.Errorf("another browser: %d %s", r.status, r.body)
@@ -118,12 +140,7 @@ func TestRegister(t *testing.T) {
 		if r := b.ask("GET", back, nil); r.status != http.StatusSeeOther {
 			t.Fatalf("the way back: %d %s", r.status, r.body)
 		}
-		eventually(t, "the app is ready", func() error {
-			if r := w.get("/readyz"); r.status != http.StatusOK {
-				return fmt.Errorf("%d %s", r.status, r.body)
-			}
-			return nil
-		})
+		w.ready()
 		if page := b.ask("GET", home+"/setup", nil); page.status != 200 || !strings.Contains(page.body, "/installations/new") {
 			t.Errorf("afterwards: %d %s", page.status, page.body)
 		}

@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -14,6 +16,7 @@ import (
 	"github.com/soulcaster/soulcaster/engine/fix/session"
 	"github.com/soulcaster/soulcaster/engine/fix/task"
 	"github.com/soulcaster/soulcaster/engine/github"
+	"github.com/soulcaster/soulcaster/engine/project"
 	"github.com/soulcaster/soulcaster/engine/storage"
 	"github.com/soulcaster/soulcaster/engine/work"
 )
@@ -70,6 +73,13 @@ func (s *sitting) prepare(ctx context.Context) (time.Time, error) {
 	if err != nil || may < github.Write { // who is not there may nothing
 		return s.roundEnds(ctx, run.Cancelled, run.ReasonPermission, "")
 	}
+	lacks, err := s.lacks(ctx)
+	if err != nil {
+		return time.Time{}, err
+	}
+	if len(lacks) > 0 {
+		return s.roundEnds(ctx, run.Failed, run.ReasonForbidden, "the App lacks "+strings.Join(lacks, ", "))
+	}
 	if ended, err := s.pointless(ctx); err != nil || ended {
 		return s.now, err
 	}
@@ -86,6 +96,17 @@ func (s *sitting) prepare(ctx context.Context) (time.Time, error) {
 	r.Attempts++
 	r.Attempt = &run.Attempt{N: r.Attempts, Round: round.N, Spot: spot, Intended: s.now}
 	return s.save(ctx)
+}
+
+// lacks names the permissions without which no proposal could be made, as GitHub told of
+// the installation last: an agent would work for nothing.
+func (s *sitting) lacks(ctx context.Context) ([]string, error) {
+	home, err := s.Projects.Space(ctx, s.project.Installation)
+	if err != nil {
+		return nil, err
+	}
+	in, _, err := project.LoadInstallation(ctx, home)
+	return slices.DeleteFunc(in.Lacks, func(p string) bool { return strings.HasPrefix(p, "checks:") }), err
 }
 
 // pointless ends the round if nobody waits for a fix any more.

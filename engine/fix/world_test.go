@@ -306,6 +306,11 @@ var (
 
 // suspended notes that the installation is suspended, as upkeep does.
 func (w *world) suspended() {
+	w.installed(func(in *project.InstallationState) { in.Suspended = true })
+}
+
+// installed changes what is noted of the installation.
+func (w *world) installed(change func(*project.InstallationState)) {
 	home, err := w.Projects.Space(w.T.Context(), enginetest.Installation)
 	if err != nil {
 		w.T.Fatal(err)
@@ -314,7 +319,7 @@ func (w *world) suspended() {
 	if err != nil {
 		w.T.Fatal(err)
 	}
-	in.Suspended = true
+	change(&in)
 	var b storage.Batch
 	project.SaveInstallation(&b, entry, in)
 	if err := home.Apply(w.T.Context(), &b); err != nil {
