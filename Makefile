@@ -9,6 +9,9 @@ FUZZTIME ?= 10s
 # The real Kilo, for the tests that ask for it: that of make e2e, unless this is set.
 SOULCASTER_TEST_KILO ?= $(CURDIR)/app/e2e/node_modules/@kilocode/cli-linux-x64/bin/kilo
 
+# Pictures of the pages, as make e2e saw them: to be looked at.
+SOULCASTER_TEST_SHOTS ?= $(CURDIR)/app/e2e/shots
+
 .DEFAULT_GOAL := build
 .PHONY: help build run test e2e fixes bench fuzz lint generate
 
@@ -27,6 +30,7 @@ test: ## every test, with the race detector; installs what the tests need
 	@[ -n "$$SOULCASTER_TEST_KILO" ] || echo "SKIPPED: the tests with the real Kilo; make e2e installs it and runs them" >&2
 
 e2e: export SOULCASTER_TEST_KILO := $(SOULCASTER_TEST_KILO)
+e2e: export SOULCASTER_TEST_SHOTS := $(SOULCASTER_TEST_SHOTS)
 e2e: build app/e2e/node_modules/.package-lock.json ## the built binary against a GitHub on loopback; what is deployed
 	deploy/test/install
 	deploy/aws/check

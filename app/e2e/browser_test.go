@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -56,6 +57,7 @@ func TestBrowser(t *testing.T) {
 			s.importsAFile()
 			s.looksAround()
 			s.makesAKey()
+			s.isHeldUp()
 			s.signsOut()
 			s.isTurnedAway()
 		})
@@ -74,15 +76,8 @@ func (s *story) registers() {
 	b.shows("Name of the App", s.door.url+"/api/github/hook")
 	b.shot("setup")
 	b.keyboard("setup")
-	b.fill("name", "Soulcaster of Acme")
-	b.choose("an organisation")
-	b.fill("organization", "acme")
-	b.press("Register the App on GitHub")
-	if !b.scripts {
-		b.press("Go on to GitHub")
-	}
-	b.shows("Create Soulcaster of Acme for acme")
-	b.press("Create GitHub App")
+	s.failsToRegister()
+	s.asksForAnApp()
 	b.shows("Soulcaster of Acme is registered")
 	b.shot("registered")
 	b.press("Check everything")
@@ -97,6 +92,38 @@ func (s *story) registers() {
 		}
 		return err
 	})
+}
+
+// asksForAnApp fills in the set-up page, and agrees at GitHub.
+func (s *story) asksForAnApp() {
+	b := s.b
+	b.fill("name", "Soulcaster of Acme")
+	b.choose("an organisation")
+	b.fill("organization", "acme")
+	b.press("Register the App on GitHub")
+	if !b.scripts {
+		b.press("Go on to GitHub")
+	}
+	b.shows("Create Soulcaster of Acme for acme")
+	b.press("Create GitHub App")
+}
+
+// failsToRegister is what can go wrong on the way back from GitHub.
+func (s *story) failsToRegister() {
+	b := s.b
+	b.open("/setup/registered?code=none&state=none")
+	b.shows("This is no answer to what was begun here")
+	b.refused("/setup/registered?code=none")
+	b.shot("setup-stale")
+	b.press("Begin again")
+	s.hub.Break(hub.Fault{Path: "^/app-manifests/", Status: http.StatusNotFound})
+	s.asksForAnApp()
+	b.shows("credentials could not be fetched")
+	b.refused("/setup/registered?code=")
+	b.shot("setup-failed")
+	s.hub.Mend()
+	b.press("begin again")
+	b.shows("Name of the App")
 }
 
 func (s *story) signsIn(who string) {
@@ -379,6 +406,54 @@ func (s *story) makesAKey() {
 	if r := ask(s.t, http.MethodGet, s.address()+"/api/v1/projects", map[string]string{"Authorization": "Bearer " + made}, nil); r.status != http.StatusUnauthorized {
 		s.t.Errorf("the revoked key: %d %s", r.status, r.body)
 	}
+}
+
+// isHeldUp is what the pages say where something is not there, or does not go on.
+func (s *story) isHeldUp() {
+	b := s.b
+	b.open(s.project + "/clusters/999999")
+	b.shows("There is nothing at this address")
+	b.refused("/clusters/999999")
+	b.shot("not-there")
+
+	id, err := strconv.ParseInt(s.installation[strings.LastIndex(s.installation, "/")+1:], 10, 64)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	s.hub.Suspend(id, true)
+	s.reopens(s.installation, "The App is suspended")
+	b.shot("suspended")
+	s.hub.Suspend(id, false)
+	s.hub.Settle()
+
+	s.stop()
+	if err := os.WriteFile(s.env["SOULCASTER_CONFIG"], []byte("quotas: {clusters: 1}\n"), 0o600); err != nil {
+		s.t.Fatal(err)
+	}
+	s.start()
+	s.reopens("/", "quota")
+	b.shot("overview-quota")
+	s.reopens(s.installation, "quota")
+	b.shot("quota")
+
+	b.open("/checks")
+	b.fill("token", adminToken)
+	b.press("Check everything")
+	b.shows("GitHub App: in order")
+	b.shot("checks-later")
+}
+
+// reopens opens a page until it says something.
+func (s *story) reopens(path, says string) {
+	s.t.Helper()
+	eventually(s.t, path+" says "+says, func() error {
+		s.b.open(path)
+		text, err := s.b.text()
+		if err == nil && !strings.Contains(strings.ToLower(text), strings.ToLower(says)) {
+			err = fmt.Errorf("it says %s", text)
+		}
+		return err
+	})
 }
 
 func (s *story) signsOut() {

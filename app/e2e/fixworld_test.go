@@ -242,6 +242,9 @@ installations:
 		name, value, _ := strings.Cut(e, "=")
 		w.env[name] = value
 	}
+	if s.tls {
+		w.env["SSL_CERT_FILE"] = w.door.certificate
+	}
 	if s.quiet {
 		delete(w.env, "SOULCASTER_ECS_EVENTS")
 	}

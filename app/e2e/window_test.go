@@ -21,7 +21,8 @@ import (
 	"github.com/chromedp/chromedp"
 )
 
-// shots is a folder that gets a picture of each page, if the environment names one.
+// shots is a folder that gets a picture of each page, if the environment names one, as make
+// e2e does.
 var shots = os.Getenv("SOULCASTER_TEST_SHOTS")
 
 // window is a real browser that somebody sits at.
@@ -105,6 +106,24 @@ func (b *window) complaints() (all []string) {
 	defer b.mu.Unlock()
 	all, b.wrong = b.wrong, nil
 	return all
+}
+
+// refused waits until the browser has complained that an address of ours is answered with a
+// status that is none of success, and takes that as what was wanted.
+func (b *window) refused(address string) {
+	b.t.Helper()
+	eventually(b.t, "the browser says that "+address+" was refused", func() error {
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		rest := slices.DeleteFunc(slices.Clone(b.wrong), func(text string) bool {
+			return strings.HasPrefix(text, "Failed to load resource") && strings.Contains(text, address)
+		})
+		if len(rest) == len(b.wrong) {
+			return fmt.Errorf("it says %q", b.wrong)
+		}
+		b.wrong = rest
+		return nil
+	})
 }
 
 // do has the browser do something, within patience.
