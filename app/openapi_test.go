@@ -301,7 +301,7 @@ func TestOpenAPI(t *testing.T) {
 			want(acme, 422, r.Method, r.Path, "")
 		case r.Method == http.MethodGet:
 			want(acme, 200, r.Method, r.Path, "")
-			if strings.Contains(r.Path, "/imports") || strings.Contains(r.Path, "/lacking") || r.Path == I+"/audit" || r.Path == I+"/work" || r.Path == I+"/quotas" || strings.HasSuffix(r.Path, "/erase") { // who administers it alone
+			if strings.Contains(r.Path, "/imports") || strings.Contains(r.Path, "/lacking") || r.Path == I+"/audit" || r.Path == I+"/work" || r.Path == I+"/quotas" || r.Path == I+"/keys" || strings.HasSuffix(r.Path, "/erase") { // who administers it alone
 				want(reader, 403, r.Method, r.Path, "")
 			} else {
 				want(reader, 200, r.Method, r.Path, "")
@@ -393,6 +393,13 @@ func TestOpenAPI(t *testing.T) {
 		return len(is.Orders) == 1 && is.Orders[0].State == "answered"
 	})
 	want(acme, 200, "GET", P+"/clusters/{grown}/events", "")
+
+	// Keys.
+	want(acme, 201, "POST", I+"/keys", `{"name": "z", "role": "read", "days": 30, "repositories": ["acme/web"]}`)
+	want(acme, 422, "POST", I+"/keys", `{"name": "z", "role": "owner", "days": 30, "repositories": ["acme/web"]}`)
+	want(acme, 200, "GET", I+"/keys", "")
+	want(acme, 200, "POST", I+"/keys/revoke", `{"id": "{opener}"}`)
+	want(acme, 404, "POST", I+"/keys/revoke", `{"id": "{opener}"}`)
 
 	// Sources.
 	made := func(body string) string {

@@ -91,6 +91,7 @@ var bodies = map[string]string{
 	"POST /installations/{installation}/work/retry":             "key={work}",
 	"POST /api/v1/installations/{installation}/work/retry":      `{"key": "{job}"}`,
 	"POST /installations/{installation}/keys/revoke":            "id={key}",
+	"POST /api/v1/installations/{installation}/keys/revoke":     `{"id": "{opener}"}`,
 
 	"POST /installations/{installation}/held/route":                          "source={source}&project=x&repository=acme/web",
 	"POST /installations/{installation}/sources/{source}/secrets":            "overlap=24h",
@@ -486,6 +487,11 @@ func (p *passer) fill(organization string, reports int, ids map[string]string) {
 		t.Fatalf("no key was made: %s", page)
 	}
 	ids["{key}"] = found[1]
+	_, told := p.asks("POST", put("/api/v1/installations/{installation}/keys", ids), `{"name": "y", "role": "read", "days": 30, "repositories": ["`+organization+`/web"]}`)
+	if found = regexp.MustCompile(`"id":"([0-9a-f]+)"`).FindStringSubmatch(told); found == nil {
+		t.Fatalf("no key was made: %s", told)
+	}
+	ids["{opener}"] = found[1]
 	_, page = p.asks("POST", put("/installations/{installation}/sources", ids), "kind=feedback&name=of-"+organization)
 	made := regexp.MustCompile(`/sources/(feedback-[0-9]+-[a-z0-9]{10})"`).FindStringSubmatch(page)
 	if made == nil {

@@ -246,3 +246,44 @@ func TestDraftIsTold(t *testing.T) {
 		t.Errorf("no such problem: %d", out.Code)
 	}
 }
+
+// A token of GitHub makes keys, lists and revokes them, as their person does on the page. A
+// key makes none, whatever it may do, and whoever does not administer every repository has
+// to do with their own alone.
+func TestKeysByProgram(t *testing.T) {
+	l := market(t)
+	l.permission = func(context.Context, github.At, github.Person) (github.Permission, error) { return github.Admin, nil }
+	keys := api + acmeHome + "/keys"
+	made := func(token string, want int, repository string) (id, key string) {
+		t.Helper()
+		out := l.program(token, "POST", keys, `{"name": "deploys", "role": "admin", "days": 30, "repositories": ["`+repository+`"]}`)
+		if out.Code != want {
+			t.Fatalf("%.4s… makes a key: %d %s", token, out.Code, out.Body)
+		}
+		var told struct{ ID, Key, By, Role string }
+		if json.Unmarshal(out.Body.Bytes(), &told); want == http.StatusCreated && (told.Role != "admin" || "ghu_"+told.By != token) {
+			t.Errorf("told of %+v", told)
+		}
+		return told.ID, told.Key
+	}
+	_, key := made("ghu_ann", http.StatusCreated, "acme/web")
+	its, _ := made("ghu_eve", http.StatusCreated, "acme/api")
+	made("ghu_eve", http.StatusUnprocessableEntity, "acme/web")
+	made(key, http.StatusForbidden, "acme/web")
+	made(token, http.StatusForbidden, "acme/web")
+	if out := l.program(key, "GET", api+"/projects", ""); out.Code != http.StatusOK {
+		t.Errorf("the key opens nothing: %d %s", out.Code, out.Body)
+	}
+	for who, want := range map[string]int{"ghu_eve": 1, "ghu_ann": 2} {
+		out := l.program(who, "GET", keys, "")
+		if got := strings.Count(out.Body.String(), `"name":"deploys"`); got != want || strings.Contains(out.Body.String(), key) {
+			t.Errorf("%s sees %d keys, want %d: %s", who, got, want, out.Body)
+		}
+	}
+	if out := l.program("ghu_eve", "POST", keys+"/revoke", `{"id": "`+its+`"}`); out.Code != http.StatusOK || strings.Contains(out.Body.String(), its) {
+		t.Errorf("revoke: %d %s", out.Code, out.Body)
+	}
+	if out := l.program("ghu_eve", "POST", keys+"/revoke", `{"id": "`+its+`"}`); out.Code != http.StatusNotFound {
+		t.Errorf("revoke again: %d %s", out.Code, out.Body)
+	}
+}
