@@ -52,13 +52,13 @@ func doctor(ctx context.Context, e *environment, args []string) error {
 	}
 
 	cfg, err := config.Load(e.env)
-	if err == nil && (cfg.GitHub.State == config.GitHubNone || cfg.GitHub.State == config.GitHubPart) {
+	if err == nil && elsewhere(cfg) {
 		if with := registered(ctx, e, cfg); with != nil {
 			cfg = with
 		}
 	}
 	for _, f := range checkAll(ctx, cfg, err, true) {
-		if f.what == appCheck && cfg.GitHub.State == config.GitHubNone {
+		if f.what == appCheck && elsewhere(cfg) {
 			for _, f := range askServer(ctx, cfg, f) {
 				tell(f)
 			}
@@ -117,6 +117,12 @@ func checkAll(ctx context.Context, cfg *config.Config, err error, store bool) []
 		found = append(found, checkAgent(ctx, cfg)...)
 	}
 	return append(found, checkGitHub(ctx, cfg)...)
+}
+
+// elsewhere reports whether the settings do not name the App: it may have been registered
+// on the set-up page.
+func elsewhere(cfg *config.Config) bool {
+	return cfg.GitHub.State == config.GitHubNone || cfg.GitHub.State == config.GitHubPart
 }
 
 // registered returns the settings with the App that was registered on the set-up page,

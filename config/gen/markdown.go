@@ -54,7 +54,9 @@ func intro(group string) string {
 		return ""
 	}
 	return `The first five belong together. All: the app is live. None of them: it is live with the App that was registered on its
-set-up page; until one is, only that page is served. Some, or a malformed one: the app does not start, and says which.
+set-up page; until one is, only that page is served. Some, without the id: they stand in for [what was
+kept](security.md#secrets-and-how-to-rotate-them) of that App. Some, where none was registered, or a malformed one: the
+app does not start, and says which.
 
 `
 }
