@@ -21,7 +21,8 @@ const (
 )
 
 // Guesser is who brings secrets for something: an IPv4 address, or the network of an IPv6
-// one, as far as this process can see. Behind a proxy it is the proxy's.
+// one, as far as this process can see. Behind a proxy that is not trusted it is the
+// proxy's: see [Behind].
 type Guesser struct {
 	of   string
 	from netip.Addr

@@ -117,6 +117,7 @@ const MaxCovered = maxReachedPages * perPage
 // https://docs.github.com/en/rest/apps/installations#list-repositories-accessible-to-the-app-installation
 func (a *App) Covered(ctx context.Context, installation int64) ([]int64, error) {
 	var ids []int64
+	total := 0
 	for page := 1; page <= maxReachedPages; page++ {
 		var got struct {
 			Total        int `json:"total_count"`
@@ -131,12 +132,15 @@ func (a *App) Covered(ctx context.Context, installation int64) ([]int64, error) 
 		for _, r := range got.Repositories {
 			ids = append(ids, r.ID)
 		}
-		if got.Total > MaxCovered {
+		if total = got.Total; total > MaxCovered {
 			return nil, nil
 		}
 		if len(got.Repositories) < perPage {
 			break
 		}
+	}
+	if len(ids) != total { // one that leaves between two pages shifts another out of sight
+		return nil, fmt.Errorf("list the repositories of installation %d: they changed meanwhile", installation)
 	}
 	slices.Sort(ids)
 	return ids, nil

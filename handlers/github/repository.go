@@ -19,12 +19,13 @@ func (h *repositoryEvent) Handle(ctx context.Context, event, id string, payload 
 		return err
 	}
 	switch p.Action {
-	case "archived", "deleted", "edited", "privatized", "publicized", "renamed", "transferred", "unarchived":
+	case "archived", "edited", "unarchived":
+	case "deleted", "privatized", "publicized", "renamed", "transferred":
+		if err := h.access(ctx); err != nil {
+			return err
+		}
 	default:
 		return nothing(ctx, "the action changes nothing that we keep")
-	}
-	if err := h.access(ctx); err != nil {
-		return err
 	}
 	return h.inProject(ctx, event, p, func(ctx context.Context, space storage.Space) error {
 		return h.take(ctx, space, event, p.Action, id, func(b *storage.Batch) {

@@ -70,7 +70,8 @@ func (p *Pages) token(r *http.Request, token string) (*viewer, error) {
 // App: GitHub lists no installations for any other.
 func (p *Pages) tokenHolder(ctx context.Context, t github.PersonToken) (*viewer, error) {
 	s := p.cfg.SignIn
-	who, known := p.tokens.of(t.Value)
+	who, age, known := p.tokens.of(t.Value)
+	asked := p.now()
 	if !known {
 		var err error
 		if who, err = s.Login.Who(ctx, t); err != nil {
@@ -82,7 +83,7 @@ func (p *Pages) tokenHolder(ctx context.Context, t github.PersonToken) (*viewer,
 		return nil, refused(err)
 	}
 	if !known {
-		p.tokens.keep(t.Value, who)
+		p.tokens.keep(t.Value, who, age, asked)
 	}
 	return &viewer{who: who, through: "a token of theirs", reach: reach}, nil
 }
@@ -158,13 +159,15 @@ func (p *Pages) makerMay(ctx context.Context, installation, repository int64, ma
 		return github.None, "", err
 	}
 	name := fmt.Sprintf("%d/%d/%d", installation, repository, maker.ID)
-	may, ok := p.cfg.SignIn.Access.makers.of(name)
+	makers := p.cfg.SignIn.Access.makers
+	may, age, ok := makers.of(name)
 	if !ok {
+		asked := p.now()
 		may, err = p.cfg.Permission(ctx, github.At{Installation: installation, Repo: known.Repo}, maker)
 		if err != nil && !errors.Is(err, github.ErrNotFound) && !errors.Is(err, github.ErrForbidden) {
 			return github.None, "", err
 		}
-		p.cfg.SignIn.Access.makers.keep(name, may)
+		makers.keep(name, may, age, asked)
 	}
 	// Of a public repository GitHub says of everybody that they may read it.
 	if !known.Private && may < github.Triage {
@@ -180,6 +183,7 @@ type memory[T any] struct {
 
 	mu  sync.Mutex
 	all map[[sha256.Size]byte]remembered[T]
+	age int // grows with everything that may have changed an answer
 }
 
 type remembered[T any] struct {
@@ -191,25 +195,29 @@ func newMemory[T any](now func() time.Time) *memory[T] {
 	return &memory[T]{now: now, all: make(map[[sha256.Size]byte]remembered[T])}
 }
 
-// of returns what is remembered.
-func (m *memory[T]) of(text string) (value T, ok bool) {
+// of returns what is remembered, and how old the memory is: what is asked now is kept only
+// if nothing was forgotten meanwhile.
+func (m *memory[T]) of(text string) (value T, age int, ok bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	got, ok := m.all[sha256.Sum256([]byte(text))]
 	if !ok || m.now().Sub(got.at) >= accessLife {
-		return value, false
+		return value, m.age, false
 	}
-	return got.value, true
+	return got.value, m.age, true
 }
 
-// keep remembers something.
-func (m *memory[T]) keep(text string, value T) {
+// keep remembers something that was asked at a time, and at an age of the memory.
+func (m *memory[T]) keep(text string, value T, age int, asked time.Time) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	if age != m.age {
+		return
+	}
 	if len(m.all) >= maxKnown {
 		clear(m.all)
 	}
-	m.all[sha256.Sum256([]byte(text))] = remembered[T]{value, m.now()}
+	m.all[sha256.Sum256([]byte(text))] = remembered[T]{value, asked}
 }
 
 // forget has GitHub asked anew about everything.
@@ -217,4 +225,5 @@ func (m *memory[T]) forget() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	clear(m.all)
+	m.age++
 }
