@@ -57,22 +57,22 @@ func (p *Pages) overview(w http.ResponseWriter, r *http.Request, who *viewer) {
 	if from != (spot{}) {
 		v.Live += "?" + url.Values{"cursor": {from.String()}}.Encode()
 	}
-	homes, places, next, err := p.places(r.Context(), who, from, maxProjects)
+	on, err := p.places(r.Context(), who, from, maxProjects)
 	if err != nil {
 		p.broken(w, r, err)
 		return
 	}
-	if next != nil {
-		v.Next = "/?" + url.Values{"from": {next.String()}}.Encode()
+	if on.next != nil {
+		v.Next = "/?" + url.Values{"from": {on.next.String()}}.Encode()
 	}
 	if n := p.failed.Load(); who.operator && n > 0 {
 		v.Needs = append(v.Needs, need{Kind: "checks", Of: "this server", Text: plural(int(n), "check", "checks") + " failed at the last look", Href: "/checks"})
 	}
-	if err := p.wholes(r, homes, v); err != nil {
+	if err := p.wholes(r, on.homes, v); err != nil {
 		p.broken(w, r, err)
 		return
 	}
-	all, err := p.summaries(r.Context(), places)
+	all, err := p.summaries(r.Context(), on.projects)
 	if err != nil {
 		p.broken(w, r, err)
 		return
@@ -123,18 +123,24 @@ func parseSpot(text string) (s spot, ok bool) {
 	return spot{n, id}, true
 }
 
-// places finds, of one page, the installations of which somebody may see something and
-// the projects that they may see, at most so many, and where the next page begins, if there
-// is one.
-func (p *Pages) places(ctx context.Context, who *viewer, from spot, limit int) (homes, found []*place, next *spot, err error) {
+// part is what is on one page of the overview.
+type part struct {
+	homes    []*place // installations of which somebody may see something
+	projects []*place // that they may see
+	next     *spot    // where the next page begins, if there is one
+	looked   int      // how many of both were opened to find these
+}
+
+// places finds what is on one page, with at most so many projects.
+func (p *Pages) places(ctx context.Context, who *viewer, from spot, limit int) (on part, err error) {
 	ids, err := p.projects.Installations(ctx)
 	if err != nil {
-		return nil, nil, nil, err
+		return on, err
 	}
 	ids = slices.DeleteFunc(who.installations(ids), func(id int64) bool { return id < from.installation })
 	slices.Sort(ids)
 	if len(ids) > maxHomes {
-		next = &spot{installation: ids[maxHomes]}
+		on.next = &spot{installation: ids[maxHomes]}
 		ids = ids[:maxHomes]
 	}
 	here, names := make([]*place, len(ids)), make([][]string, len(ids))
@@ -150,7 +156,7 @@ func (p *Pages) places(ctx context.Context, who *viewer, from spot, limit int) (
 		return err
 	})
 	if err != nil {
-		return nil, nil, nil, err
+		return on, err
 	}
 	var looks []spot
 	of := make(map[int64]*place)
@@ -162,18 +168,20 @@ func (p *Pages) places(ctx context.Context, who *viewer, from spot, limit int) (
 		}
 		of[id] = here[i]
 	}
-	found, seen, err := p.look(ctx, of, looks, limit)
-	if seen < len(looks) {
-		next = &looks[seen]
+	seen := 0
+	on.projects, seen, err = p.look(ctx, of, looks, limit)
+	if on.looked = len(ids) + seen; seen < len(looks) {
+		on.next = &looks[seen]
 	}
+	next := on.next
 	for _, at := range here {
 		switch {
 		case at == nil, at.installation == from.installation && from.project != "": // on the page before
 		case next == nil, at.installation < next.installation, at.installation == next.installation && next.project != "":
-			homes = append(homes, at)
+			on.homes = append(on.homes, at)
 		}
 	}
-	return homes, found, next, err
+	return on, err
 }
 
 // look opens projects in turn until a page is full, and says how many it looked at.
@@ -407,15 +415,15 @@ func (p *Pages) overviewEvents(w http.ResponseWriter, r *http.Request, who *view
 			rest--
 			return last, false, nil
 		}
-		_, places, _, err := p.places(ctx, who, from, maxProjects)
+		on, err := p.places(ctx, who, from, maxProjects)
 		if err != nil {
 			return nil, false, err
 		}
-		all, err := p.summaries(ctx, places)
+		all, err := p.summaries(ctx, on.projects)
 		if err != nil {
 			return nil, false, err
 		}
-		rest = len(all) / aSecond
+		rest = on.looked / aSecond
 		last, err = sumUp(all)
 		return last, false, err
 	})
@@ -466,7 +474,7 @@ func (p *Pages) tellOverview(w http.ResponseWriter, r *http.Request, who *viewer
 	if !ok {
 		return
 	}
-	_, places, next, err := p.places(r.Context(), who, from, limit)
+	on, err := p.places(r.Context(), who, from, limit)
 	if err != nil {
 		p.broken(w, r, err)
 		return
@@ -475,14 +483,14 @@ func (p *Pages) tellOverview(w http.ResponseWriter, r *http.Request, who *viewer
 		Projects []apiProject `json:"projects"`
 		Next     string       `json:"next,omitempty"` // the next cursor
 	}{Projects: []apiProject{}}
-	if next != nil {
-		answer.Next = next.String()
+	if on.next != nil {
+		answer.Next = on.next.String()
 	}
-	made := make([]*apiProject, len(places))
-	err = each(len(places), func(i int) error {
-		s, err := p.summarise(r.Context(), places[i])
+	made := make([]*apiProject, len(on.projects))
+	err = each(len(on.projects), func(i int) error {
+		s, err := p.summarise(r.Context(), on.projects[i])
 		if err == nil {
-			a := s.api(places[i])
+			a := s.api(on.projects[i])
 			made[i] = &a
 		}
 		if absent(err) {

@@ -16,13 +16,14 @@ import (
 type difference struct {
 	files    []github.TreeFile
 	requests []FileRequest
-	was      [][]byte // what they held, as far as it was read
+	was      [][]byte // what the first of them held, as many as a preview shows
 }
 
 // differences leaves out what is as it was.
 func differences(ctx context.Context, b *base, files []brief.File) (d difference, err error) {
 	files = slices.Clone(files)
 	slices.SortFunc(files, func(a, b brief.File) int { return strings.Compare(a.Path, b.Path) })
+	room := previewBytes
 	for _, f := range files {
 		e, there, err := b.entry(ctx, f.Path)
 		if err != nil {
@@ -58,7 +59,9 @@ func differences(ctx context.Context, b *base, files []brief.File) (d difference
 		}
 		d.files = append(d.files, github.TreeFile{Path: f.Path, Mode: f.Mode, Content: f.Content, Delete: f.Mode == ""})
 		d.requests = append(d.requests, r)
-		d.was = append(d.was, was)
+		if room -= len(was) + len(f.Content); room >= 0 {
+			d.was = append(d.was, was)
+		}
 	}
 	return d, nil
 }
@@ -80,12 +83,8 @@ const previewBytes = 32 << 10
 
 // preview adds to the requests what the files held and hold.
 func (d difference) preview() {
-	room := previewBytes
-	for i, f := range d.files {
-		if room -= len(d.was[i]) + len(f.Content); room < 0 {
-			return
-		}
-		d.requests[i].Before, d.requests[i].After = string(d.was[i]), string(f.Content)
+	for i, was := range d.was {
+		d.requests[i].Before, d.requests[i].After = string(was), string(d.files[i].Content)
 	}
 }
 
