@@ -42,7 +42,7 @@ func TestUpgrade(t *testing.T) {
 	w.once(number, 1, 0, 0, 0)
 
 	w.hub.Ask(map[string]string{"issues": "write", "metadata": "read", "contents": "write", "pull_requests": "write", "checks": "read"},
-		[]string{"issues", "issue_comment", "pull_request", "pull_request_review", "pull_request_review_comment", "check_suite"})
+		[]string{"issues", "issue_comment", "repository", "pull_request", "pull_request_review", "check_suite"})
 	w.examines("ok    permissions of the App", "ok    events of the App", "FAIL  installation 101: "+missing)
 	w.hub.Accept(acme)
 	w.overview("that nothing lacks", func(page string) bool { return !strings.Contains(page, "has to accept") })

@@ -312,6 +312,8 @@ func TestEraseSurvivesACrash(t *testing.T) {
 	w.Settle()
 	w.GitHub.Uninstall(enginetest.Installation)
 	due(w, "", upkeep.InstallationWork)
+	w.Settle() // GitHub told nothing of it, and is asked again
+	w.Pass(10 * time.Minute)
 	crash := errors.New("crash")
 	w.Hook = func(point string) error {
 		if strings.HasPrefix(point, "drop.before:p/") {

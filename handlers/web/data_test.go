@@ -84,9 +84,6 @@ func TestDownload(t *testing.T) {
 	}
 }
 
-// Whoever takes nothing of a download holds a place for a moment, and holds up nobody of
-// another tenant meanwhile.
-
 // Who administers what is left of an installation could not read what left it.
 func TestDownloadWithoutWhatLeft(t *testing.T) {
 	l, base := twoShops(t)
@@ -104,6 +101,8 @@ func TestDownloadWithoutWhatLeft(t *testing.T) {
 	}
 }
 
+// Whoever takes nothing of a download holds a place for a moment, and holds up nobody of
+// another tenant meanwhile.
 func TestDownloadThatNobodyReads(t *testing.T) {
 	l, base := twoShops(t)
 	l.neighbour()
