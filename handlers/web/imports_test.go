@@ -118,6 +118,12 @@ func TestImportOfAFile(t *testing.T) {
 	if strings.Contains(page, "<i>") || strings.Contains(page, "<script>alert") || strings.Contains(page, "Work it out again") {
 		t.Errorf("the preview:\n%s", page)
 	}
+	if home := ann.ask("GET", "/", nil).Body.String(); !strings.Contains(home, `<a href="`+at+`">What the import of &lt;i&gt;old.jsonl would become`) {
+		t.Errorf("the overview does not say that it waits:\n%s", home)
+	}
+	if home := l.signed("bob").ask("GET", "/", nil).Body.String(); strings.Contains(home, "What the import of") {
+		t.Error("who may not see the import is told that it waits")
+	}
 	if n := stored(); n != 1 {
 		t.Errorf("%d reports are stored before somebody agreed", n)
 	}

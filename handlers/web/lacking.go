@@ -1,6 +1,7 @@
 package web
 
 import (
+	"cmp"
 	"context"
 	"net/http"
 	"time"
@@ -66,6 +67,18 @@ func (p *Pages) askedOf(ctx context.Context, at *place, stored source.Stored) (*
 		return nil, nil
 	}
 	return v, err
+}
+
+// trouble is what holds up the asking, "" if nothing does.
+func (v *askedView) trouble() string {
+	if v == nil {
+		return ""
+	}
+	text := cmp.Or(v.Lacking.Trouble, v.Reddit.Trouble)
+	for _, s := range v.Subreddits {
+		text = cmp.Or(text, s.Trouble)
+	}
+	return text
 }
 
 // asked is what a stream tells of it: that it changed.

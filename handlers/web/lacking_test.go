@@ -65,6 +65,15 @@ func TestWhatSentryHas(t *testing.T) {
 			t.Errorf("%s: %d", name, out.Code)
 		}
 	}
+	wrong := url.Values{"organisation": {"acme"}, "token": {"sntrys_of_somebody_else"}, "url": {server.URL}}
+	if out := ann.ask("POST", path+"/api", wrong); out.Code != http.StatusSeeOther {
+		t.Fatalf("a wrong token: %d %s", out.Code, out.Body)
+	}
+	ann.ask("POST", path+"/lacking", url.Values{})
+	l.world.Settle()
+	if home := ann.ask("GET", "/", nil).Body.String(); !strings.Contains(home, `<a href="`+path+`">Errors: `) {
+		t.Errorf("the overview does not say that Sentry refuses the token:\n%s", home)
+	}
 	if out := ann.ask("POST", path+"/api", give); out.Code != http.StatusSeeOther {
 		t.Fatalf("a token: %d %s", out.Code, out.Body)
 	}

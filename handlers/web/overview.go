@@ -324,7 +324,26 @@ func (p *Pages) needsOfInstallation(r *http.Request, at *place) (found []need, e
 			add("refused", sourcePath(at, t.ID), "All that came to %s was refused", t.Name)
 		}
 	}
-	return found, err
+	if err != nil {
+		return nil, err
+	}
+	connected, err := p.cfg.Sources.List(r.Context(), at.installation)
+	if err != nil {
+		return nil, gone(err)
+	}
+	for _, s := range connected {
+		if s.API == nil && s.Client == nil {
+			continue
+		}
+		asked, err := p.askedOf(r.Context(), at, s)
+		if err != nil {
+			return nil, err
+		}
+		if text := asked.trouble(); text != "" {
+			add("trouble", sourcePath(at, s.ID), "%s: %s", s.Name, text)
+		}
+	}
+	return found, nil
 }
 
 // upTo is [plural] of what is counted up to [perList].

@@ -4,6 +4,9 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"net/url"
+	"slices"
+	"strings"
 
 	"github.com/soulcaster/soulcaster/engine/action"
 	"github.com/soulcaster/soulcaster/engine/policy"
@@ -21,6 +24,7 @@ type settingsView struct {
 	At      *place
 	Project project.Project
 	File    string // where the repository's own file is
+	FileURL string // where it is on GitHub, "" if it says nothing there
 	MayLive bool   // who looks may choose the mode
 	Fixed   string // who says what the mode is, if choosing would change nothing
 }
@@ -56,6 +60,10 @@ func (p *Pages) settingsOf(at *place) settings {
 func (p *Pages) settings(w http.ResponseWriter, r *http.Request, at *place) {
 	v := settingsView{frame: p.inside(r, at, "Settings", link{Text: "Settings"}), settings: p.settingsOf(at), At: at, Project: at.project,
 		File: upkeep.PolicyPath, MayLive: at.may(needs.configure) && !p.cfg.Preview}
+	says := v.FileError != "" || slices.ContainsFunc(v.Settings, func(s setting) bool { return s.From == "the repository's file" })
+	if s := p.cfg.SignIn; s != nil && says && at.project.DefaultBranch != "" {
+		v.FileURL = s.WebURL + "/" + at.project.Repo.String() + "/blob/" + strings.ReplaceAll(url.PathEscape(at.project.DefaultBranch), "%2F", "/") + "/" + upkeep.PolicyPath
+	}
 	if at.project.File.Mode != nil {
 		v.Fixed = "The repository's file"
 	}

@@ -97,12 +97,13 @@ func TestSettingsThatCannotBeUsed(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p.FileError = `line 3: unknown key "mod" <script>`
+	p.FileError, p.DefaultBranch = `line 3: unknown key "mod" <script>`, "release/1"
 	var b storage.Batch
 	project.Save(&b, entry, p)
 	if err := space.Apply(t.Context(), &b); err != nil {
 		t.Fatal(err)
 	}
 	page := l.signed("ann").ask("GET", path+"/settings", nil).Body.String()
-	contains(t, page, `.github/soulcaster.yml cannot be used, and what it said last stays in force: line 3: unknown key &#34;mod&#34; &lt;script&gt;`)
+	contains(t, page, `.github/soulcaster.yml cannot be used, and what it said last stays in force: line 3: unknown key &#34;mod&#34; &lt;script&gt;`,
+		`/acme/web/blob/release/1/.github/soulcaster.yml"`)
 }

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/soulcaster/soulcaster/engine/backfill"
 	"github.com/soulcaster/soulcaster/engine/feedback"
 	"github.com/soulcaster/soulcaster/engine/fix/run"
 	"github.com/soulcaster/soulcaster/engine/fix/tell"
@@ -125,6 +126,17 @@ func (p *Pages) needs(ctx context.Context, at *place, s *summary) error {
 	}
 	if n := s.Counts.Groups[issue.WouldFile]; n > 0 && !p.cfg.Preview && s.Mode == string(policy.Preview) {
 		add("preview", s.Href+"?state="+string(issue.WouldFile), "%s, if the project were live", plural(n, "issue would be filed", "issues would be filed"))
+	}
+	if p.cfg.Imports != nil && at.may(needs.configure) {
+		imports, err := backfill.List(ctx, at.space)
+		if err != nil {
+			return err
+		}
+		for _, i := range imports {
+			if i.State == backfill.Ready {
+				add("import", s.Href+"/imports/"+i.ID, "What the import of %s would become is worked out, and waits for your word", i.Name)
+			}
+		}
 	}
 	runs, _, err := run.List(ctx, at.space, "", perNeeds)
 	if err != nil {
