@@ -162,7 +162,9 @@ func TestRegister(t *testing.T) {
 		})
 		// A secret of it is rotated by setting it: the rest stays what was kept.
 		w.stop()
-		w.start("GITHUB_APP_WEBHOOK_SECRET=the-next-secret")
+		w.env["GITHUB_APP_WEBHOOK_SECRET"] = "the-next-secret"
+		w.start()
+		w.examines("ok    permissions of the App") // whether the store is the server's alone or not
 		ping := []byte(`{"zen":"Half measures are as bad as nothing at all.","hook_id":1}`)
 		for secret, want := range map[string]int{"the-next-secret": http.StatusOK, webhookSecret: http.StatusBadRequest} {
 			r, err := w.send("POST", "/api/github/hook", map[string]string{"Content-Type": "application/json",
