@@ -146,9 +146,9 @@ func (w *world) counts(repo string, problems, reports int) error {
 	return nil
 }
 
-// facts is what the page says under a problem's title.
+// facts is what the page says under a problem's title, but for where it happens.
 func (w *world) facts(title string) string {
-	m := regexp.MustCompile(`(?s)<a class="title" [^>]*>` + title + `</a>.*?<p class="facts">(?:<svg.*?</svg>)? *([^<]*)</p>`).FindStringSubmatch(w.pages(projectPages))
+	m := regexp.MustCompile(`(?s)<a class="title" [^>]*>` + title + `</a>.*?<p class="facts">(?:<svg.*?</svg>)? *(?:in <code>[^<]*</code> · )?([^<]*)</p>`).FindStringSubmatch(w.pages(projectPages))
 	if m == nil {
 		return ""
 	}
