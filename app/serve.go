@@ -38,6 +38,9 @@ func serve(ctx context.Context, e *environment, args []string) error {
 		log.Warn().Msg(w)
 	}
 	g, err := open(ctx, cfg)
+	if err != nil && !*preview && cfg.GitHub.State == config.GitHubPart {
+		return &usageError{errors.Join(cfg.GitHub.Err(), err)} // what was kept of an App is not known
+	}
 	if err != nil {
 		return err
 	}
