@@ -41,9 +41,11 @@ func (p *Pages) functions() template.FuncMap {
 		"kind":             kindName,
 		"sourceKind":       sourceKindName,
 		"spark":            spark,
-		// place is where a problem is, unless its title says so.
+		// place is where a problem is, unless its title says so. Sentry writes "module in
+		// function".
 		"place": func(l issue.Line) string {
-			if strings.Contains(l.Title, l.Culprit) {
+			function := l.Culprit[strings.LastIndex(" in "+l.Culprit, " in "):]
+			if strings.Contains(l.Title, function) {
 				return ""
 			}
 			return l.Culprit

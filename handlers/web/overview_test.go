@@ -100,8 +100,10 @@ func TestOverviewSaysWhatHurtsMost(t *testing.T) {
 		issue.Line{Cluster: "000002", Title: "Thank you!", State: issue.Held, Hurt: issue.Hurt{People: 80}},
 		issue.Line{Cluster: "000003", Title: "ReferenceError", Culprit: "src/pay.js in charge", State: issue.Preview, Hurt: issue.Hurt{People: 2}},
 		issue.Line{Cluster: "000004", Title: "ReferenceError", Culprit: "src/cart.js in add", State: issue.Filed, Hurt: issue.Hurt{People: 3}},
+		issue.Line{Cluster: "000005", Title: "TypeError in total (src/sum.js)", Culprit: "sum in total", State: issue.Muted, Hurt: issue.Hurt{People: 2}},
 	)
-	page := get(t.Context(), pages(t, w, Config{Preview: true}), "GET", "/").Body.String()
+	h := pages(t, w, Config{Preview: true})
+	page := get(t.Context(), h, "GET", "/").Body.String()
 	last := 0
 	for _, want := range []string{"src/cart.js in add", "src/pay.js in charge", "Thank you!"} {
 		at := strings.Index(page, want)
@@ -112,6 +114,9 @@ func TestOverviewSaysWhatHurtsMost(t *testing.T) {
 	}
 	if strings.Contains(page, ">Muted<") {
 		t.Error("it shows what is muted")
+	}
+	if list := get(t.Context(), h, "GET", pathOf(t, w, "acme/web")).Body.String(); !strings.Contains(list, "TypeError in total") || strings.Contains(list, "sum in total") {
+		t.Error("it says twice where something happens")
 	}
 }
 
