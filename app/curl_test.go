@@ -14,7 +14,7 @@ import (
 // programs, works as it stands there when it is pasted into a shell.
 func TestLineThatIsShownWithAKey(t *testing.T) {
 	if _, err := exec.LookPath("curl"); err != nil {
-		t.Skip("there is no curl")
+		t.Skip("curl is missing: deploy/test/install installs it")
 	}
 	s := newStreet(t)
 	s.send("acme-api", "acme-key-0123456789", `{"title": "The greeting is misspelt", "author": "mona"}`)

@@ -12,7 +12,7 @@ import (
 // with, and where apt, id and sudo are ours.
 func TestInstall(t *testing.T) {
 	const (
-		install = "apt-get install -y --no-install-recommends redis-server gcc libc6-dev"
+		install = "apt-get install -y --no-install-recommends redis-server gcc libc6-dev curl"
 		command = "sudo sh -c 'apt-get update && " + install + "'"
 		echo    = "echo \"ran: apt-get $*\""
 	)
@@ -23,10 +23,10 @@ func TestInstall(t *testing.T) {
 		ok    bool
 		says  []string
 	}{
-		{"all is there", map[string]string{"redis-server": "", "thecc": "", "id": "echo 1000"}, nil, true, nil},
+		{"all is there", map[string]string{"redis-server": "", "thecc": "", "curl": "", "id": "echo 1000"}, nil, true, nil},
 		{"root", map[string]string{"apt-get": echo, "id": "echo 0"}, nil, true, []string{"ran: apt-get update -q", "ran: " + install}},
-		{"one is there", map[string]string{"apt-get": echo, "id": "echo 0", "thecc": ""}, nil, true, []string{"--no-install-recommends redis-server\n"}},
-		{"end to end", map[string]string{"apt-get": echo, "id": "echo 0"}, []string{"e2e"}, true, []string{"nodejs npm squid-openssl openssl iproute2 curl buildah debootstrap chromium"}},
+		{"one is there", map[string]string{"apt-get": echo, "id": "echo 0", "thecc": "", "curl": ""}, nil, true, []string{"--no-install-recommends redis-server\n"}},
+		{"end to end", map[string]string{"apt-get": echo, "id": "echo 0"}, []string{"e2e"}, true, []string{"nodejs npm squid-openssl openssl iproute2 buildah debootstrap chromium"}},
 		{"sudo", map[string]string{"apt-get": echo, "id": "echo 1000", "sudo": `shift; exec "$@"`}, nil, true, []string{"ran: " + install}},
 		{"lists cannot be fetched", map[string]string{"apt-get": `[ "$1" = install ]`, "id": "echo 0"}, nil, true, []string{"apt-get update failed"}},
 		{"no apt", map[string]string{"id": "echo 0"}, nil, false, []string{command, "there is no apt-get"}},
