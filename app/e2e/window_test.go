@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/cdproto/fetch"
 	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/cdproto/page"
 	"github.com/chromedp/chromedp"
@@ -75,9 +76,7 @@ func newWindow(t *testing.T, ours string, scripts bool) *window {
 			t.Errorf("the browser complains: %s", text)
 		}
 	})
-	if _, err := chromedp.Call(ctx, emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: !scripts}); err != nil {
-		t.Fatal(err)
-	}
+	b.run(scripts)
 	err = chromedp.Listen(ctx, func(event any) {
 		switch e := event.(type) {
 		case *page.EventJavascriptDialogOpening:
@@ -106,6 +105,46 @@ func (b *window) complaints() (all []string) {
 	defer b.mu.Unlock()
 	all, b.wrong = b.wrong, nil
 	return all
+}
+
+// another is a second window of the same browser, with the same cookies. What it complains of is
+// not heard.
+func (b *window) another() *window {
+	b.t.Helper()
+	ctx, leave := chromedp.NewContext(b.ctx)
+	b.t.Cleanup(leave)
+	a := &window{t: b.t, ctx: ctx, ours: b.ours, scripts: b.scripts}
+	a.run(b.scripts)
+	return a
+}
+
+// run has the window run scripts, or not.
+func (b *window) run(scripts bool) {
+	b.t.Helper()
+	if _, err := chromedp.Call(b.ctx, emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: !scripts}); err != nil {
+		b.t.Fatal(err)
+	}
+}
+
+// slowed keeps the answers back for a while that come to what is sent to such an address.
+func (b *window) slowed(pattern string, hold time.Duration) {
+	b.t.Helper()
+	err := chromedp.Listen(b.ctx, func(event any) {
+		e, ok := event.(*fetch.EventRequestPaused)
+		if !ok {
+			return
+		}
+		time.AfterFunc(hold, func() {
+			// Fails where the test is over.
+			_, _ = chromedp.Call(b.ctx, fetch.ContinueResponse, fetch.ContinueResponseParams{RequestID: e.RequestID})
+		})
+	})
+	if err == nil {
+		_, err = chromedp.Call(b.ctx, fetch.Enable, fetch.EnableParams{Patterns: []*fetch.RequestPattern{{URLPattern: pattern, RequestStage: fetch.RequestStageResponse}}})
+	}
+	if err != nil {
+		b.t.Fatal(err)
+	}
 }
 
 // refused waits until the browser has complained that an address of ours is answered with a

@@ -5,7 +5,7 @@
 (() => {
   "use strict";
   const pause = 300; // milliseconds between two looks, at least
-  let source, timer, asked = 0;
+  let source, timer, look;
 
   const begun = new WeakSet(); // forms that somebody has written in
 
@@ -16,19 +16,28 @@
   };
 
   async function fetchPage(address) {
-    const mine = ++asked;
-    const answer = await fetch(address, { headers: { Accept: "text/html" }, credentials: "same-origin" });
-    if (answer.redirected && new URL(answer.url).pathname === "/login") return location.reload();
-    if (!answer.ok || mine !== asked) return;
+    stop();
+    look = new AbortController();
+    const { signal } = look;
+    const answer = await fetch(address, { headers: { Accept: "text/html" }, credentials: "same-origin", signal });
+    const signedOut = answer.redirected && new URL(answer.url).pathname === "/login";
+    if (signedOut || answer.status === 404) return location.reload();
+    if (!answer.ok) return;
     const page = new DOMParser().parseFromString(await answer.text(), "text/html");
     const fresh = page.getElementById("main");
-    if (!fresh || mine !== asked) return;
+    if (!fresh || signal.aborted) return;
     Idiomorph.morph(document.getElementById("main"), fresh, { ignoreActiveValue: true, callbacks: keep });
     for (const part of ["header", "footer", "nav.tabs"]) {
       const now = document.querySelector("body > " + part), then = page.querySelector("body > " + part);
       if (now && then) Idiomorph.morph(now, then, { callbacks: keep });
     }
     document.title = page.title;
+  }
+
+  // stop gives up the look that is due or under way.
+  function stop() {
+    clearTimeout(timer);
+    look?.abort();
   }
 
   function soon(address) {
@@ -47,6 +56,10 @@
     source.addEventListener("over", () => { source.close(); soon(location.href); });
   }
 
+  // A form that was sent leaves the page, and may take away what the page is about: until
+  // its answer is here, that is not looked at again.
+  document.addEventListener("submit", () => { stop(); source?.close(); });
+  window.addEventListener("pageshow", (event) => { if (event.persisted) listen(); });
   document.addEventListener("visibilitychange", () => {
     if (!document.hidden && document.getElementById("main")?.dataset.live) soon(location.href);
     listen();
