@@ -159,6 +159,9 @@ func Memberships(ctx context.Context, space storage.Space, feedback ...string) (
 // not moved any more without a person's word.
 func MarkFiled(b *storage.Batch, cluster string) { b.Set(filedPrefix+cluster, nil) }
 
+// MarkUnfiled adds to the batch that it has none after all.
+func MarkUnfiled(b *storage.Batch, cluster string) { b.Delete(filedPrefix + cluster) }
+
 // Revision changes with every change of a project's clusters; 0 before the first.
 func Revision(ctx context.Context, space storage.Space) (uint64, error) {
 	entries, err := space.Get(ctx, headKey)

@@ -327,6 +327,35 @@ func (g *GitHub) OwnIssuesSince(_ context.Context, at github.At, since time.Time
 	return own, nil
 }
 
+// OpenIssues lists the open issues.
+func (g *GitHub) OpenIssues(_ context.Context, at github.At) (open []github.Issue, err error) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	r, err := g.at(at)
+	if err != nil {
+		return nil, err
+	}
+	for _, i := range r.issues {
+		if i.State == "open" && !isPull(i) {
+			open = append(open, *i)
+		}
+	}
+	return open, nil
+}
+
+// Open has somebody open an issue, and returns its number.
+func (g *GitHub) Open(id int64, by, title, body string) int {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	r := g.repos[id]
+	number := len(r.issues) + 1
+	r.issues = append(r.issues, &github.Issue{
+		Number: number, NodeID: fmt.Sprintf("I_%d", number), URL: fmt.Sprintf("https://github.example/%s/issues/%d", r.Repo, number),
+		Title: title, Body: body, Author: by, AuthorID: ID(by), AuthorBot: strings.HasSuffix(by, "[bot]"), State: "open", CreatedAt: g.Now(),
+	})
+	return number
+}
+
 // CreateComment adds a comment of the App.
 func (g *GitHub) CreateComment(_ context.Context, at github.At, number int, body string) (comment github.Comment, err error) {
 	err = g.write("comment", func() error {

@@ -29,6 +29,8 @@ type Issue struct {
 	Assignees   []string // logins
 	Comments    int
 	Author      string // login
+	AuthorID    int64
+	AuthorBot   bool   // it is an App, or another program with an account of its own
 	State       string // open, closed
 	StateReason string // completed, not_planned, duplicate, reopened, or empty
 	Locked      bool
@@ -214,6 +216,42 @@ func (a *App) OwnIssuesSince(ctx context.Context, at At, since time.Time) ([]Iss
 	return nil, fmt.Errorf("%s: %w", what, ErrTooMany)
 }
 
+// maxOpen is how many pages of open issues are read.
+const maxOpen = 5
+
+// OpenIssues lists open issues, those that changed last first: the first 500, pull
+// requests counted and left out.
+func (a *App) OpenIssues(ctx context.Context, at At) (open []Issue, err error) {
+	options := &github.IssueListByRepoOptions{
+		State: "open", Sort: "updated", Direction: "desc",
+		ListOptions: github.ListOptions{PerPage: perPage},
+	}
+	for range maxOpen {
+		var page []*github.Issue
+		next := 0
+		err := a.read(ctx, at, "list open issues of "+at.Repo.String(), func(c *github.Client) (resp *github.Response, err error) {
+			page, resp, err = c.Issues.ListByRepo(ctx, at.Repo.Owner, at.Repo.Name, options)
+			if resp != nil {
+				next = resp.NextPage
+			}
+			return resp, err
+		})
+		if err != nil {
+			return nil, err
+		}
+		for _, i := range page {
+			if issue := anIssue(i); !issue.PullRequest {
+				open = append(open, issue)
+			}
+		}
+		if next == 0 {
+			break
+		}
+		options.Page = next
+	}
+	return open, nil
+}
+
 func anIssue(i *github.Issue) Issue {
 	issue := Issue{
 		Number:      i.GetNumber(),
@@ -222,6 +260,8 @@ func anIssue(i *github.Issue) Issue {
 		Title:       i.GetTitle(),
 		Body:        i.GetBody(),
 		Author:      i.GetUser().GetLogin(),
+		AuthorID:    i.GetUser().GetID(),
+		AuthorBot:   i.GetUser().GetType() == "Bot",
 		Comments:    i.GetComments(),
 		State:       i.GetState(),
 		StateReason: i.GetStateReason(),

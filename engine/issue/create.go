@@ -2,6 +2,7 @@ package issue
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -34,6 +35,8 @@ func (s *sitting) file(ctx context.Context) (time.Time, error) {
 		return time.Time{}, err
 	case ok && begun.State == action.Done:
 		return s.adopt(begun)
+	case ok && begun.Kind == joinKind:
+		return s.joinAgain(ctx, begun)
 	case ok:
 		return s.create(ctx)
 	}
@@ -42,13 +45,13 @@ func (s *sitting) file(ctx context.Context) (time.Time, error) {
 		s.say(Ignored, "ignored: nothing is left in it")
 		s.batch.Delete(candidatePrefix + s.id)
 		s.forgotten = true
-		return time.Time{}, s.log.Forget(ctx, s.space, CreateKey(s.id))
+		return time.Time{}, s.forgetPreview(ctx)
 	}
 	if k := &s.kept; k.Muted {
 		s.sayMuted()
 		s.batch.Delete(candidatePrefix + s.id)
 		k.Ready, k.Granted, k.GrantLive = time.Time{}, time.Time{}, false
-		return time.Time{}, s.log.Forget(ctx, s.space, CreateKey(s.id))
+		return time.Time{}, s.forgetPreview(ctx)
 	}
 	verdict, err := s.verdict(ctx)
 	if err != nil {
@@ -59,8 +62,7 @@ func (s *sitting) file(ctx context.Context) (time.Time, error) {
 	if standing.State != Ready && standing.State != Preview {
 		s.batch.Delete(candidatePrefix + s.id)
 		s.kept.Ready = time.Time{}
-		// A preview of what is not to be filed any more goes.
-		return time.Time{}, s.log.Forget(ctx, s.space, CreateKey(s.id))
+		return time.Time{}, s.forgetPreview(ctx)
 	}
 	if s.host != nil {
 		if s.project.Looked.IsZero() {
@@ -81,20 +83,38 @@ func (s *sitting) file(ctx context.Context) (time.Time, error) {
 		work.Add(&s.batch, "file")
 		return time.Time{}, nil
 	}
-	return s.create(ctx)
+	i, err := s.counterpart(ctx)
+	if err != nil || i == nil {
+		if err == nil {
+			return s.create(ctx)
+		}
+		return time.Time{}, err
+	}
+	return s.join(ctx, *i)
 }
 
-// begun returns the record of the action that files the issue, and whether that was
-// begun: it is on GitHub, or may be, and the cluster does not know yet.
+// forgetPreview forgets what would have been written of a problem that is not to have an
+// issue any more.
+func (s *sitting) forgetPreview(ctx context.Context) error {
+	return errors.Join(s.log.Forget(ctx, s.space, CreateKey(s.id)), s.log.Forget(ctx, s.space, JoinKey(s.id)))
+}
+
+// begun returns the record of the action that gives the cluster its issue, and whether
+// that was begun: it is on GitHub, or may be, and the cluster does not know yet.
 func (s *sitting) begun(ctx context.Context) (action.Record, bool, error) {
 	if s.kept.Number != 0 {
 		return action.Record{}, false, nil
 	}
-	rec, ok, err := s.log.Get(ctx, s.space, CreateKey(s.id))
-	if err != nil || !ok {
-		return rec, false, err
+	for _, key := range []string{CreateKey(s.id), JoinKey(s.id)} {
+		rec, ok, err := s.log.Get(ctx, s.space, key)
+		if err != nil {
+			return rec, false, err
+		}
+		if ok && !rec.Undone && (rec.State == action.Done || s.live && (rec.State == action.Intended || rec.State == action.Undecided)) {
+			return rec, true, nil
+		}
 	}
-	return rec, rec.State == action.Done || s.live && (rec.State == action.Intended || rec.State == action.Undecided), nil
+	return action.Record{}, false, nil
 }
 
 // verdict asks the model about posts that no error and no report goes with. It
@@ -162,7 +182,7 @@ func (s *sitting) create(ctx context.Context) (time.Time, error) {
 	}
 	if rec.State != action.Done {
 		s.say(Preview, "preview: its issue would be filed")
-		return time.Time{}, nil
+		return time.Time{}, s.log.Forget(ctx, s.space, JoinKey(s.id))
 	}
 	if Hash(section) == hashOf(rec) {
 		s.kept.Told = Tell(s.problem, s.policy, s.now)
@@ -170,7 +190,7 @@ func (s *sitting) create(ctx context.Context) (time.Time, error) {
 	return s.adopt(rec)
 }
 
-// adopt makes the issue that an action created the cluster's.
+// adopt makes the issue that an action created, or joined, the cluster's.
 func (s *sitting) adopt(rec action.Record) (time.Time, error) {
 	var f filed
 	if err := json.Unmarshal(rec.Result, &f); err != nil || f.Number == 0 {
@@ -178,7 +198,7 @@ func (s *sitting) adopt(rec action.Record) (time.Time, error) {
 	}
 	k := &s.kept
 	k.Number, k.NodeID, k.URL, k.FiledAt, k.State = f.Number, f.NodeID, f.URL, rec.Ended, "open"
-	k.SectionHash = hashOf(rec)
+	k.SectionHash, k.Joined = hashOf(rec), rec.Kind == joinKind
 	k.Title = sentBy(rec).Title
 	k.Loud = s.problem.Hurt()
 	s.batch.SetJSON(fmt.Sprintf("%s%d", ofPrefix, k.Number), s.id)
@@ -190,16 +210,20 @@ func (s *sitting) adopt(rec action.Record) (time.Time, error) {
 	return s.now, nil // what changed meanwhile is told by an edit
 }
 
-// sentBy is the issue as an action sent it; it may be from before a crash, and is
-// empty if it was forgotten since.
+// sentBy is the issue as an action sent it, of one that was joined our part of its body;
+// it may be from before a crash, and is empty if it was forgotten since.
 func sentBy(rec action.Record) github.NewIssue {
-	var n github.NewIssue
+	var n struct {
+		github.NewIssue
+		Section string `json:"section"`
+	}
 	if len(rec.Request) > 0 {
 		if err := json.Unmarshal(rec.Request, &n); err != nil {
 			return github.NewIssue{}
 		}
 	}
-	return n
+	n.Body = cmp.Or(n.Body, n.Section)
+	return n.NewIssue
 }
 
 func hashOf(rec action.Record) string { return Hash(sentBy(rec).Body) }

@@ -1,6 +1,7 @@
 package issue
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -127,7 +128,7 @@ func (s *sitting) takeOut(ctx context.Context) error {
 
 // forget forgets what was sent, and would be sent, of the issue's text.
 func (s *sitting) forget(ctx context.Context) error {
-	for _, key := range []string{CreateKey(s.id), EditKey(s.id), "undo/" + EditKey(s.id), "preview/" + EditKey(s.id)} {
+	for _, key := range []string{CreateKey(s.id), JoinKey(s.id), EditKey(s.id), "undo/" + EditKey(s.id), "preview/" + EditKey(s.id)} {
 		if err := s.log.Forget(ctx, s.space, key); err != nil {
 			return err
 		}
@@ -145,6 +146,7 @@ type editRequest struct {
 	Title   string `json:"title,omitempty"` // if it changes
 	Section string `json:"section"`
 	Before  string `json:"before,omitempty"` // our part as it was, for undo
+	URL     string `json:"url,omitempty"`    // of an issue that is joined
 }
 
 // manner is how an issue is edited.
@@ -314,7 +316,7 @@ func (s *sitting) comment(ctx context.Context, key, kind, by, why, text string) 
 	if s.kept.Locked {
 		return nil
 	}
-	return Comment(ctx, s.log, s.host, s.space, s.at(), s.kept.Number, s.live, action.Action{
+	return Comment(ctx, s.log, s.host, s.space, s.at(), cmp.Or(s.kept.Number, s.parted), s.live, action.Action{
 		Key: key, Kind: kind, Subject: s.id, By: by, Why: why,
 	}, text, s.mac(s.space.Name(), key))
 }

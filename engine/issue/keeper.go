@@ -25,6 +25,8 @@ type Issues interface {
 	GetIssue(ctx context.Context, at github.At, number int) (github.Issue, error)
 	Revise(ctx context.Context, at github.At, number int, revise func(now github.Issue) (github.Edit, error)) (github.Issue, error)
 	OwnIssuesSince(ctx context.Context, at github.At, since time.Time) ([]github.Issue, error)
+	OpenIssues(ctx context.Context, at github.At) ([]github.Issue, error)
+	Permission(ctx context.Context, at github.At, who github.Person) (github.Permission, error)
 }
 
 // Comments is what the keeper does with comments on GitHub.
@@ -65,6 +67,7 @@ type Keeper struct {
 	mac      func(space, cluster string) string
 	wake     func(spaces ...string)
 	now      func() time.Time
+	opened   opened
 }
 
 // Sources finds the source that feedback came from; source.ErrNone if there is none.
@@ -153,6 +156,7 @@ type sitting struct {
 	standing  Line
 	batch     storage.Batch // what is saved with them
 	forgotten bool          // nothing is left of the cluster: the record goes too
+	parted    int           // the issue that it left just now
 	news      bool          // there may be news of the repository
 	fresh     []string      // releases that the problem was not seen in before
 }

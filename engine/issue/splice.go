@@ -59,6 +59,21 @@ func Splice(body, section string) (newBody string, changed bool, err error) {
 	return newBody, newBody != body, nil
 }
 
+// Without takes what is ours out of a body, and the empty lines that came with it.
+func Without(body string) string {
+	var b strings.Builder
+	at := 0
+	for _, r := range layout(body).ours {
+		b.WriteString(body[at:r.from])
+		at = r.to + lineEnd(body[r.to:])
+	}
+	rest := body[at:]
+	if at > 0 && strings.TrimSpace(rest) == "" {
+		return strings.TrimRight(b.String(), "\r\n")
+	}
+	return b.String() + rest
+}
+
 // hardMax leaves a little below GitHub's 65,536 characters.
 const hardMax = 65_000
 

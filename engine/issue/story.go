@@ -47,7 +47,11 @@ func Story(ctx context.Context, space storage.Space, cluster string) ([]Moment, 
 	}
 	tell(l.First, "", "seen for the first time")
 	tell(l.Made, "", "opened as a problem of its own")
-	tell(k.FiledAt, k.URL, "filed as issue #%d", k.Number)
+	if k.Joined {
+		tell(k.FiledAt, k.URL, "joined issue #%d, which names it", k.Number)
+	} else {
+		tell(k.FiledAt, k.URL, "filed as issue #%d", k.Number)
+	}
 	tell(k.RegressedAt, k.URL, "back: reopened as a regression")
 	if k.State == "closed" {
 		why := "watched for its return"
@@ -92,6 +96,9 @@ type Written struct {
 	At     time.Time
 	Real   bool // it is on GitHub; else it was only noted
 	Edited bool // after it was filed
+
+	Joins    int    // an issue of somebody's that Body is, or would be, added to; 0 if there is none
+	JoinsURL string // of it, for people
 }
 
 // LastWritten returns the newest text of a cluster's issue that the action log has: what
@@ -101,12 +108,12 @@ type Written struct {
 func LastWritten(ctx context.Context, log *action.Log, space storage.Space, cluster string) (real, noted *Written, err error) {
 	var title string
 	var labels []string
-	for _, key := range []string{CreateKey(cluster), EditKey(cluster), "undo/" + EditKey(cluster), "preview/" + EditKey(cluster)} {
+	for _, key := range []string{CreateKey(cluster), JoinKey(cluster), EditKey(cluster), "undo/" + EditKey(cluster), "preview/" + EditKey(cluster)} {
 		rec, ok, err := log.Get(ctx, space, key)
 		if err != nil {
 			return nil, nil, err
 		}
-		if !ok || len(rec.Request) == 0 || rec.State != action.Done && rec.State != action.Previewed {
+		if !ok || len(rec.Request) == 0 || rec.Undone && rec.Kind == joinKind || rec.State != action.Done && rec.State != action.Previewed {
 			continue
 		}
 		w := &Written{At: rec.Ended, Real: rec.State == action.Done}
@@ -121,7 +128,10 @@ func LastWritten(ctx context.Context, log *action.Log, space storage.Space, clus
 			if e.Title != "" {
 				title = e.Title
 			}
-			w.Body, w.Edited = e.Section, true
+			w.Body, w.Edited = e.Section, key != JoinKey(cluster)
+			if !w.Edited {
+				w.Joins, w.JoinsURL = e.Number, e.URL
+			}
 		}
 		w.Title, w.Labels = title, labels
 		into := &noted

@@ -26,7 +26,7 @@ func final(err error) bool {
 
 // acts are the kinds of actions that can be taken back.
 var acts = map[string]bool{
-	"issue.create": true, "issue.edit": true, "issue.reopen": true,
+	"issue.create": true, joinKind: true, "issue.edit": true, "issue.reopen": true,
 	"issue.regressed": true, "issue.tenfold": true,
 	"issue.close": true, "issue.proof": true,
 	"issue.mute": true, "issue.unmute": true,
@@ -84,6 +84,12 @@ func (s *sitting) takeBack(ctx context.Context, rec *action.Record, u *Wish) (an
 			}
 			return err
 		})
+	case joinKind:
+		answer = "Taken out of this issue again: the problem that its reports tell of gets an issue of its own, and this one is left alone."
+		do(func() error { return s.leave(ctx, rec.Key, u.By, why) })
+		if err == nil {
+			s.part()
+		}
 	case "issue.edit":
 		answer = "The last edit of the description was taken back. It is written again when there is something new to say."
 		var e editRequest
@@ -186,6 +192,8 @@ func ActName(kind string) string {
 	switch kind {
 	case "issue.create":
 		return "the filing"
+	case joinKind:
+		return "the joining"
 	case "issue.edit":
 		return "the last edit"
 	case "issue.reopen", "issue.regressed":

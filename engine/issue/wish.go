@@ -112,7 +112,7 @@ func (s *sitting) obey(ctx context.Context, w *Wish, asked storage.Entry) error 
 		s.batch.Set(w.Answer, []byte(answer))
 		return nil
 	}
-	if s.kept.Number == 0 {
+	if s.kept.Number == 0 && s.parted == 0 {
 		return nil // there is nowhere to answer
 	}
 	return s.comment(ctx, w.Reply, "command.reply", w.By, cmp.Or(w.Do, Undo), answer)

@@ -1,0 +1,272 @@
+package issue
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"github.com/soulcaster/soulcaster/engine/action"
+	"github.com/soulcaster/soulcaster/engine/cluster"
+	"github.com/soulcaster/soulcaster/engine/feedback"
+	"github.com/soulcaster/soulcaster/engine/github"
+	"github.com/soulcaster/soulcaster/engine/storage"
+	"github.com/soulcaster/soulcaster/engine/work"
+)
+
+// A problem may have an issue before the app knows of it: somebody opened one. It is the
+// problem's if it says so itself, by a link to where the problem is told of (the group at
+// Sentry, as Sentry's own integration writes it, or the post on Reddit), and links no other
+// such place: who collects ten errors in one issue plans work. That words are alike is not
+// enough to write into what somebody wrote.
+//
+// Who opened it must be allowed to sort issues, or be a program that was installed: in a
+// public repository a stranger who guesses links could otherwise take a problem over, and
+// close it.
+
+// joinKind is the kind of the action that makes somebody's issue a cluster's.
+const joinKind = "issue.join"
+
+// JoinKey is the key of that action.
+func JoinKey(cluster string) string { return joinKind + "/" + cluster }
+
+// opened remembers for a moment which issues people have opened that link a place where
+// problems are told of.
+type opened struct {
+	mu  sync.Mutex
+	all map[string]listing // by space
+}
+
+type listing struct {
+	at     time.Time
+	issues []linking
+}
+
+// linking is an open issue and what it links.
+type linking struct {
+	github.Issue
+	origins []feedback.Origin
+}
+
+const (
+	// listingKept is how old what is known of open issues may be for a preview. For what is
+	// written, GitHub is asked.
+	listingKept = 10 * time.Minute
+	// maxListings is of how many projects it is remembered.
+	maxListings = 200
+)
+
+// linkingIssues returns the open issues that link something.
+func (s *sitting) linkingIssues(ctx context.Context) ([]linking, error) {
+	if !s.live {
+		s.opened.mu.Lock()
+		known, ok := s.opened.all[s.space.Name()]
+		s.opened.mu.Unlock()
+		if ok && s.now.Sub(known.at) < listingKept {
+			return known.issues, nil
+		}
+	}
+	open, err := s.host.OpenIssues(ctx, s.at())
+	if err != nil {
+		return nil, err
+	}
+	var issues []linking
+	for _, i := range open {
+		if origins := feedback.Origins(i.Body); len(origins) > 0 {
+			issues = append(issues, linking{i, origins})
+		}
+	}
+	slices.SortFunc(issues, func(a, b linking) int { return a.Number - b.Number })
+	s.opened.mu.Lock()
+	defer s.opened.mu.Unlock()
+	if s.opened.all == nil || len(s.opened.all) >= maxListings {
+		s.opened.all = make(map[string]listing)
+	}
+	s.opened.all[s.space.Name()] = listing{s.now, issues}
+	return issues, nil
+}
+
+// counterpart returns the oldest open issue that somebody opened for the problem already,
+// nil if there is none. A preview does without where GitHub does not tell.
+func (s *sitting) counterpart(ctx context.Context) (*github.Issue, error) {
+	own := s.problem.origins()
+	if s.host == nil || len(own) == 0 {
+		return nil, nil
+	}
+	issues, err := s.linkingIssues(ctx)
+	for i := 0; err == nil && i < len(issues); i++ {
+		var is bool
+		if is, err = s.standsFor(ctx, own, &issues[i].Issue); is {
+			return &issues[i].Issue, nil
+		}
+	}
+	if err != nil && !s.live && ctx.Err() == nil && !ofStore(err) {
+		zerolog.Ctx(ctx).Warn().Err(err).Msg("whether an open issue names the problem already is not known; the preview says that a new one would be filed")
+		return nil, nil
+	}
+	if err != nil {
+		return nil, s.refused(err)
+	}
+	return nil, nil
+}
+
+// origins are the places where the problem is told of, by what counts in it.
+func (p Problem) origins() []feedback.Origin {
+	var all []feedback.Origin
+	for _, m := range p.members {
+		if o := m.Feedback.Origin(); o != "" {
+			all = append(all, o)
+		}
+	}
+	slices.Sort(all)
+	return slices.Compact(all)
+}
+
+// linksTo reports whether a text links a place of the problem's, and none of another problem
+// at the same hosts.
+func linksTo(text string, own []feedback.Origin) bool {
+	found := false
+	for _, o := range feedback.Origins(text) {
+		if _, ok := slices.BinarySearch(own, o); ok {
+			found = true
+			continue
+		}
+		if slices.ContainsFunc(own, func(p feedback.Origin) bool { return p.Host() == o.Host() }) {
+			return false
+		}
+	}
+	return found
+}
+
+// errOther says that the issue is not, or no longer, one for the problem.
+var errOther = errors.New("issue: it does not stand for the problem")
+
+// joinable reports whether an issue as it is now is one for the problem, but for who opened
+// it, and what its body would be.
+func (s *sitting) joinable(own []feedback.Origin, i github.Issue, section string) (body string, ok bool) {
+	if i.State != "open" || i.PullRequest || !linksTo(i.Body, own) {
+		return "", false
+	}
+	if of, ours := FindMarker(i.Body, func(cluster string) string { return s.mac(s.space.Name(), cluster) }); ours && of != s.id {
+		return "", false
+	}
+	body, _, err := Splice(i.Body, section)
+	return body, err == nil
+}
+
+// standsFor reports whether an issue is the problem's.
+func (s *sitting) standsFor(ctx context.Context, own []feedback.Origin, i *github.Issue) (bool, error) {
+	if slices.Contains(s.kept.Apart, i.Number) {
+		return false, nil
+	}
+	if _, ok := s.joinable(own, *i, s.section(Publish(s.problem, s.policy), Room(i.Body))); !ok {
+		return false, nil
+	}
+	if of, err := ClusterOf(ctx, s.space, i.Number); err != nil || of != "" && of != s.id {
+		return false, err
+	}
+	if i.AuthorBot {
+		return true, nil
+	}
+	may, err := s.host.Permission(ctx, s.at(), github.Person{ID: i.AuthorID, Login: i.Author})
+	return may >= github.Triage, err
+}
+
+// join makes an open issue the cluster's: our section comes to the end of what people wrote
+// there. In a preview it is noted that it would be.
+func (s *sitting) join(ctx context.Context, i github.Issue) (time.Time, error) {
+	section := s.section(Publish(s.problem, s.policy), Room(i.Body))
+	return s.addTo(ctx, editRequest{Number: i.Number, Section: section, URL: i.URL}, func(now github.Issue) (string, bool) {
+		return s.joinable(s.problem.origins(), now, section)
+	})
+}
+
+// joinAgain ends what a crash, or a time-out, left unknown: the section may stand there.
+func (s *sitting) joinAgain(ctx context.Context, begun action.Record) (time.Time, error) {
+	var e editRequest
+	if err := json.Unmarshal(begun.Request, &e); err != nil {
+		return time.Time{}, work.Dead(fmt.Errorf("read the record of %s: %w", begun.Key, err))
+	}
+	return s.addTo(ctx, e, func(now github.Issue) (string, bool) {
+		if !s.marked(now.Body) {
+			return s.joinable(s.problem.origins(), now, e.Section)
+		}
+		body, _, err := Splice(now.Body, e.Section)
+		return body, err == nil
+	})
+}
+
+// addTo adds the section to an issue that with says is the one, and makes it the cluster's.
+func (s *sitting) addTo(ctx context.Context, e editRequest, with func(now github.Issue) (body string, ok bool)) (time.Time, error) {
+	request, err := encode(e)
+	if err != nil {
+		return time.Time{}, err
+	}
+	rec, err := s.log.Converge(ctx, s.space, action.Action{
+		Key: JoinKey(s.id), Kind: joinKind, Subject: s.id, By: By,
+		Why: "somebody opened an issue for it: that links the same place", Request: request,
+	}, s.live, action.Effect{Do: func(ctx context.Context) (any, error) {
+		i, err := s.host.Revise(ctx, s.at(), e.Number, func(now github.Issue) (github.Edit, error) {
+			body, ok := with(now)
+			switch {
+			case !ok:
+				return github.Edit{}, errOther
+			case body == now.Body:
+				return github.Edit{}, nil
+			}
+			return github.Edit{Body: &body}, nil
+		})
+		return filed{e.Number, i.NodeID, i.URL}, err
+	}})
+	switch {
+	case errors.Is(err, errOther), errors.Is(err, github.ErrGone), errors.Is(err, github.ErrMoved), errors.Is(err, github.ErrNotFound):
+		s.say(Held, "held: issue #%d changed while the problem was joining it", e.Number)
+		return s.now.Add(asked), nil
+	case err != nil:
+		return time.Time{}, s.refused(err)
+	case rec.State != action.Done:
+		s.say(Preview, "preview: it would join issue #%d", e.Number)
+		return time.Time{}, s.log.Forget(ctx, s.space, CreateKey(s.id))
+	}
+	if section := s.section(Publish(s.problem, s.policy), MaxBody); Hash(section) == hashOf(rec) {
+		s.kept.Told = Tell(s.problem, s.policy, s.now)
+	}
+	return s.adopt(rec)
+}
+
+// leave takes our section out of the issue.
+func (s *sitting) leave(ctx context.Context, key, by, why string) error {
+	return s.converge(ctx, "undo/"+key, "undo", by, why, editRequest{Number: s.kept.Number}, func(now github.Issue) (github.Edit, error) {
+		body := Without(now.Body)
+		if body == now.Body {
+			return github.Edit{}, nil
+		}
+		return github.Edit{Body: &body}, nil
+	})
+}
+
+// part makes the cluster one without an issue, that does not join this one again.
+func (s *sitting) part() {
+	k := &s.kept
+	s.parted = k.Number
+	if k.Apart = append(k.Apart, k.Number); len(k.Apart) > maxApart {
+		k.Apart = k.Apart[1:]
+	}
+	s.batch.Delete(fmt.Sprintf("%s%d", ofPrefix, k.Number))
+	cluster.MarkUnfiled(&s.batch, s.id)
+	k.Record = Record{Cluster: k.Cluster, Seen: k.Seen}
+	k.Title, k.Loud, k.Back, k.Gone, k.Locked, k.Joined = "", Hurt{}, nil, "", false, false
+}
+
+// maxApart is how many issues a cluster remembers that it was taken out of.
+const maxApart = 20
+
+// ofStore reports whether an error is the store's.
+func ofStore(err error) bool {
+	return errors.Is(err, storage.ErrUnavailable) || errors.Is(err, storage.ErrConflict) || errors.Is(err, storage.ErrNoSpace)
+}
