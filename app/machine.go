@@ -199,7 +199,7 @@ func assemble(ctx context.Context, cfg *config.Config, db storage.DB, bell stora
 	assigner.Bound(meter.Room)
 	tenants.Handle(intake.AssignWork, assigner.Handle)
 	// … and each cluster has an issue, …
-	keeper := issue.NewKeeper(issueHost(host), isChatter, projects, sources, actions, mac, queue.Wake, now)
+	keeper := issue.NewKeeper(issueHost(host), issuePeople(host), isChatter, projects, sources, actions, mac, queue.Wake, now)
 	keeper.Register(tenants)
 
 	// What is remembered of GitHub is kept in line with it.
@@ -223,7 +223,7 @@ func assemble(ctx context.Context, cfg *config.Config, db storage.DB, bell stora
 	})
 	tenants.Handle(reddit.WorkKind, poller.Handle)
 	imports := backfill.New(backfill.Config{
-		Projects: projects, Sources: sources, Taker: door, Actions: actions, Embedder: embedder, Same: sameProblem, Verdict: isChatter,
+		Projects: projects, Sources: sources, Taker: door, Actions: actions, Embedder: embedder, Same: sameProblem, Verdict: isChatter, People: issuePeople(host),
 		Strictness: strictness(projects), Mac: mac, Reader: ask.reader, Sentry: ask.sentry, Reddit: ask.reddit, Wake: queue.Wake, Now: now,
 	})
 	imports.Register(tenants)
@@ -389,6 +389,14 @@ func strictness(projects *project.Registry) func(context.Context, storage.Space)
 
 // issueHost keeps a nil *github.App from becoming a host that is not nil.
 func issueHost(app *github.App) issue.Host {
+	if app == nil {
+		return nil
+	}
+	return app
+}
+
+// issuePeople does the same for what people open.
+func issuePeople(app *github.App) issue.People {
 	if app == nil {
 		return nil
 	}

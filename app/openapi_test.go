@@ -184,6 +184,7 @@ var unseen = map[string]string{
 	"Broken":             "an answer 500 is a mistake of ours",
 	"Unavailable":        "the store is away: handlers/web tries it",
 
+	"ProblemParts.joins":    "takes an issue that somebody opened: handlers/web tries it",
 	"Issue.unknown":         "takes a GitHub that does not answer: handlers/web tries it",
 	"IssueNow.state_reason": "takes an issue that was closed: handlers/web tries it",
 	"RunParts.through":      "takes a run that a program asked for: handlers/web tries it",

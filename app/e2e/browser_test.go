@@ -220,6 +220,7 @@ func (s *story) routesWhatIsHeld() {
 
 func (s *story) looksAtThePreview() {
 	b := s.b
+	opened := s.hub.As(owner).Open(shop, "The totals are off by one", "See https://org.sentry.io/issues/"+totals.group+"/ for more.")
 	s.event(totals, 3)
 	within(s.t, slow, "the problems are there", func() error {
 		b.open("/")
@@ -243,6 +244,11 @@ func (s *story) looksAtThePreview() {
 	b.shows("3 problems", greets.kind)
 	b.shot("problems")
 	b.keyboard("problems")
+	b.press(totals.kind + "…")
+	b.becomes("It would join issue #"+itoa(opened), "What would be added to issue #"+itoa(opened))
+	b.shot("problem-joins")
+	b.keyboard("problem-joins")
+	b.open(s.project)
 	b.press(greets.kind + "…")
 	b.becomes("Why these belong together", "The issue that would be filed", "What is withheld, and why")
 	s.problem = b.path()
@@ -251,7 +257,7 @@ func (s *story) looksAtThePreview() {
 	b.shows("the messages of 1 error group")
 	b.shot("problem-preview")
 	b.keyboard("problem-preview")
-	if n := len(s.hub.Issues(shop)); n != 0 {
+	if n := len(s.hub.Issues(shop)); n != 1 {
 		s.t.Errorf("%d issues are there before it went live", n)
 	}
 }
@@ -323,7 +329,7 @@ func (s *story) cancelsAnother() {
 	b := s.b
 	b.open(s.project)
 	b.press(totals.kind + "…")
-	b.becomes("filed as issue #")
+	b.becomes("joined issue #", "The totals are off by one", "See https://org.sentry.io/issues/"+totals.group)
 	b.write("words", "Take your time.")
 	b.press("Fix: ask the agent")
 	b.becomes("working", "Cancel the run")

@@ -53,6 +53,7 @@ type Config struct {
 	Embedder   embed.Embedder
 	Same       cluster.Judge // may be nil
 	Verdict    issue.Judge   // may be nil
+	People     issue.People  // may be nil
 	Strictness func(ctx context.Context, space storage.Space) (cluster.Strictness, error)
 	Mac        func(space, text string) string
 

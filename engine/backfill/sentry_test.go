@@ -4,12 +4,14 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/soulcaster/soulcaster/engine/backfill"
 	"github.com/soulcaster/soulcaster/engine/enginetest"
 	"github.com/soulcaster/soulcaster/engine/feedback"
+	"github.com/soulcaster/soulcaster/engine/github"
 	"github.com/soulcaster/soulcaster/engine/intake"
 	"github.com/soulcaster/soulcaster/engine/source"
 )
@@ -80,6 +82,29 @@ func TestSentry(t *testing.T) {
 	}
 	if done := w.get(i.ID); done.Accepted != 60 || done.Duplicates != 0 {
 		t.Errorf("at the end it is %+v", done)
+	}
+}
+
+// TestJoinsWhatIsOpen: a preview says which of the problems somebody opened an issue for.
+func TestJoinsWhatIsOpen(t *testing.T) {
+	w := newWorld(t, true)
+	w.GitHub.Add(7, repository, true)
+	w.GitHub.Allow("ann", github.Write)
+	number := w.GitHub.Open(7, "ann", "It does not work", "See https://acme.sentry.io/issues/5004/")
+	w.GitHub.Open(7, "a stranger", "It does not work", "See https://acme.sentry.io/issues/5006/")
+	w.withSentry(groups(20)...)
+	i := w.from("errors")
+	w.Settle()
+	r := w.result(i.ID)
+	if r.Fates[backfill.HasIssue] != 1 || r.Fates[backfill.WouldFile] != r.Clusters-1 {
+		t.Errorf("the result is %+v", r)
+	}
+	at := slices.IndexFunc(r.Rows, func(r backfill.Row) bool { return r.Fate == backfill.HasIssue })
+	if at < 0 || r.Rows[at].Number != number || r.Rows[at].URL == "" || r.Rows[at].Cluster != "" {
+		t.Errorf("the rows are %+v", r.Rows)
+	}
+	if got := w.GitHub.Writes(); len(got) != 0 {
+		t.Errorf("written: %v", got)
 	}
 }
 

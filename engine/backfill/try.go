@@ -140,7 +140,7 @@ func (h handlers) Handle(kind string, handle work.Handler) { h[kind] = handle }
 func (s *sitting) judge(ctx context.Context) (time.Time, error) {
 	d := s.draft()
 	keeping := handlers{}
-	issue.NewKeeper(nil, s.c.Verdict, s.c.Projects, s.c.Sources, s.c.Actions, s.c.Mac, nobody, s.c.Now).Register(keeping)
+	issue.NewKeeper(nil, s.c.People, s.c.Verdict, s.c.Projects, s.c.Sources, s.c.Actions, s.c.Mac, nobody, s.c.Now).Register(keeping)
 	var later time.Time
 	after := ""
 	for {
@@ -206,7 +206,7 @@ type Fate string
 // The fates.
 const (
 	WouldFile Fate = "file"    // it would get an issue
-	HasIssue  Fate = "join"    // it has one
+	HasIssue  Fate = "join"    // it has one, or would join one that somebody opened
 	WouldHold Fate = "hold"    // it would wait for more
 	Ignore    Fate = "ignore"  // nothing in it counts
 	IsMuted   Fate = "muted"   // its issue was closed as not planned
@@ -333,7 +333,10 @@ func (s *sitting) rows(ctx context.Context, r *Result, of map[string]int) error 
 		if err != nil {
 			return err
 		}
-		if row.Fate = fate(line, waits); row.Fate == WouldFile {
+		switch row.Fate = fate(line, waits); {
+		case line.Joins != 0:
+			row.Fate, row.Text, row.Number, row.URL = HasIssue, "somebody opened it", line.Joins, line.JoinsURL
+		case row.Fate == WouldFile:
 			row.Text = "" // that it waits for a place in the day's budget goes for all of them
 		}
 		r.Clusters++

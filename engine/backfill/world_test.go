@@ -19,6 +19,7 @@ import (
 	"github.com/soulcaster/soulcaster/engine/enginetest"
 	"github.com/soulcaster/soulcaster/engine/feedback"
 	"github.com/soulcaster/soulcaster/engine/fetch"
+	"github.com/soulcaster/soulcaster/engine/issue"
 	"github.com/soulcaster/soulcaster/engine/project"
 	"github.com/soulcaster/soulcaster/engine/reddit"
 	"github.com/soulcaster/soulcaster/engine/sentryapi"
@@ -53,9 +54,13 @@ func newWorld(t *testing.T, live bool) *world {
 
 // start makes the imports of a started app.
 func (w *world) start() {
+	var people issue.People
+	if w.GitHub != nil {
+		people = w.GitHub
+	}
 	fetching := fetch.New(fetch.Options{Private: []string{"127.0.0.1"}, Now: w.Now})
 	w.b = backfill.New(backfill.Config{
-		Projects: w.Projects, Sources: w, Taker: w.Intake, Actions: w.Actions, Embedder: w.Embedder,
+		Projects: w.Projects, Sources: w, Taker: w.Intake, Actions: w.Actions, Embedder: w.Embedder, People: people,
 		Strictness: func(ctx context.Context, space storage.Space) (cluster.Strictness, error) {
 			p, _, err := project.Load(ctx, space)
 			return cluster.Strictness(w.Projects.Policy(p).Strictness), err

@@ -138,15 +138,16 @@ func (w *World) open() {
 		w.Begin()
 	}
 	var host issue.Host
-	var people command.Host
+	var people issue.People
+	var orders command.Host
 	var repositories upkeep.Repositories
 	var installations upkeep.Installations
 	if w.GitHub != nil {
-		host, people, repositories, installations = w.GitHub, w.GitHub, w.GitHub, w.GitHub
+		host, people, orders, repositories, installations = w.GitHub, w.GitHub, w.GitHub, w.GitHub, w.GitHub
 	}
-	w.Commands = command.NewWorker(people, w.Runs, w.Projects, w.Actions, mac, wake, w.Now)
+	w.Commands = command.NewWorker(orders, w.Runs, w.Projects, w.Actions, mac, wake, w.Now)
 	tenants.Handle("command", w.Commands.Handle)
-	w.Keeper = issue.NewKeeper(host, w.Judge, w.Projects, w.Store, w.Actions, mac, wake, w.Now)
+	w.Keeper = issue.NewKeeper(host, people, w.Judge, w.Projects, w.Store, w.Actions, mac, wake, w.Now)
 	w.Keeper.Register(tenants)
 	tenants.Handle(upkeep.RepositoryWork, upkeep.Repository(repositories, w.Projects, w.Actions, wake, w.Now))
 	w.Handle(upkeep.InstallationWork, upkeep.Installation(installations, false, app, w.Projects, w.Store, w.Actions, wake, w.Now))

@@ -28,6 +28,7 @@ const asked = 5 * time.Second
 
 // file sees to a cluster that has no issue.
 func (s *sitting) file(ctx context.Context) (time.Time, error) {
+	s.standing.Joins, s.standing.JoinsURL = 0, ""
 	// What was begun is ended first, whatever is thought of the problem by now.
 	begun, ok, err := s.begun(ctx)
 	switch {
@@ -74,6 +75,11 @@ func (s *sitting) file(ctx context.Context) (time.Time, error) {
 			return time.Time{}, nil
 		}
 	}
+	if i, err := s.counterpart(ctx, listingKept); err != nil {
+		return time.Time{}, err
+	} else if i != nil {
+		return s.join(ctx, *i)
+	}
 	if s.kept.Granted.IsZero() || s.live && !s.kept.GrantLive {
 		if s.kept.Ready.IsZero() {
 			s.kept.Ready = s.now
@@ -83,14 +89,15 @@ func (s *sitting) file(ctx context.Context) (time.Time, error) {
 		work.Add(&s.batch, "file")
 		return time.Time{}, nil
 	}
-	i, err := s.counterpart(ctx)
-	if err != nil || i == nil {
-		if err == nil {
-			return s.create(ctx)
+	if s.live {
+		// Whoever heard of the problem elsewhere may have been quicker by a moment.
+		if i, err := s.counterpart(ctx, 0); err != nil {
+			return time.Time{}, err
+		} else if i != nil {
+			return s.join(ctx, *i)
 		}
-		return time.Time{}, err
 	}
-	return s.join(ctx, *i)
+	return s.create(ctx)
 }
 
 // forgetPreview forgets what would have been written of a problem that is not to have an

@@ -54,24 +54,22 @@ type linking struct {
 }
 
 const (
-	// listingKept is how old what is known of open issues may be for a preview. For what is
-	// written, GitHub is asked.
+	// listingKept is how old what is known of open issues may be where nothing is filed yet.
 	listingKept = 10 * time.Minute
 	// maxListings is of how many projects it is remembered.
 	maxListings = 200
 )
 
-// linkingIssues returns the open issues that link something.
-func (s *sitting) linkingIssues(ctx context.Context) ([]linking, error) {
-	if !s.live {
-		s.opened.mu.Lock()
-		known, ok := s.opened.all[s.space.Name()]
-		s.opened.mu.Unlock()
-		if ok && s.now.Sub(known.at) < listingKept {
-			return known.issues, nil
-		}
+// linkingIssues returns the open issues that link something, as they were so long ago at
+// most.
+func (s *sitting) linkingIssues(ctx context.Context, age time.Duration) ([]linking, error) {
+	s.opened.mu.Lock()
+	known, ok := s.opened.all[s.space.Name()]
+	s.opened.mu.Unlock()
+	if ok && s.now.Sub(known.at) < age {
+		return known.issues, nil
 	}
-	open, err := s.host.OpenIssues(ctx, s.at())
+	open, err := s.people.OpenIssues(ctx, s.at())
 	if err != nil {
 		return nil, err
 	}
@@ -92,13 +90,14 @@ func (s *sitting) linkingIssues(ctx context.Context) ([]linking, error) {
 }
 
 // counterpart returns the oldest open issue that somebody opened for the problem already,
-// nil if there is none. A preview does without where GitHub does not tell.
-func (s *sitting) counterpart(ctx context.Context) (*github.Issue, error) {
+// nil if there is none, as far as was known so long ago at most. A preview does without
+// where GitHub does not tell.
+func (s *sitting) counterpart(ctx context.Context, age time.Duration) (*github.Issue, error) {
 	own := s.problem.origins()
-	if s.host == nil || len(own) == 0 {
+	if s.people == nil || len(own) == 0 {
 		return nil, nil
 	}
-	issues, err := s.linkingIssues(ctx)
+	issues, err := s.linkingIssues(ctx, age)
 	for i := 0; err == nil && i < len(issues); i++ {
 		var is bool
 		if is, err = s.standsFor(ctx, own, &issues[i].Issue); is {
@@ -173,13 +172,15 @@ func (s *sitting) standsFor(ctx context.Context, own []feedback.Origin, i *githu
 	if i.AuthorBot {
 		return true, nil
 	}
-	may, err := s.host.Permission(ctx, s.at(), github.Person{ID: i.AuthorID, Login: i.Author})
+	may, err := s.people.Permission(ctx, s.at(), github.Person{ID: i.AuthorID, Login: i.Author})
 	return may >= github.Triage, err
 }
 
 // join makes an open issue the cluster's: our section comes to the end of what people wrote
 // there. In a preview it is noted that it would be.
 func (s *sitting) join(ctx context.Context, i github.Issue) (time.Time, error) {
+	s.batch.Delete(candidatePrefix + s.id) // it takes no place: nothing new is filed
+	s.kept.Ready = time.Time{}
 	section := s.section(Publish(s.problem, s.policy), Room(i.Body))
 	return s.addTo(ctx, editRequest{Number: i.Number, Section: section, URL: i.URL}, func(now github.Issue) (string, bool) {
 		return s.joinable(s.problem.origins(), now, section)
@@ -225,12 +226,16 @@ func (s *sitting) addTo(ctx context.Context, e editRequest, with func(now github
 	}})
 	switch {
 	case errors.Is(err, errOther), errors.Is(err, github.ErrGone), errors.Is(err, github.ErrMoved), errors.Is(err, github.ErrNotFound):
+		s.opened.mu.Lock()
+		delete(s.opened.all, s.space.Name()) // what was known of it is old
+		s.opened.mu.Unlock()
 		s.say(Held, "held: issue #%d changed while the problem was joining it", e.Number)
 		return s.now.Add(asked), nil
 	case err != nil:
 		return time.Time{}, s.refused(err)
 	case rec.State != action.Done:
 		s.say(Preview, "preview: it would join issue #%d", e.Number)
+		s.standing.Joins, s.standing.JoinsURL = e.Number, e.URL
 		return time.Time{}, s.log.Forget(ctx, s.space, CreateKey(s.id))
 	}
 	if section := s.section(Publish(s.problem, s.policy), MaxBody); Hash(section) == hashOf(rec) {

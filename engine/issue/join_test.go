@@ -169,21 +169,21 @@ func TestPreviewSaysWhatItWouldJoin(t *testing.T) {
 	w.Pass(11 * time.Minute)
 	strike(w, 77)
 	w.Settle()
-	if l := w.Line(repo, id); l.State != issue.Preview || l.Text != "preview: it would join issue #1" || len(w.GitHub.Writes()) != 0 {
+	if l := w.Line(repo, id); l.State != issue.Preview || l.Text != "preview: it would join issue #1" || l.Joins != n || l.JoinsURL == "" || len(w.GitHub.Writes()) != 0 {
 		t.Fatalf("it stands at %+v, written: %v", l, w.GitHub.Writes())
 	}
 	real, noted, err := issue.LastWritten(t.Context(), w.Actions, w.Space(repo), "000001")
-	if err != nil || real != nil || noted == nil || noted.Joins != n || noted.JoinsURL == "" || !strings.HasPrefix(noted.Body, ours) {
+	if err != nil || real != nil || noted == nil || !noted.Added || !strings.HasPrefix(noted.Body, ours) {
 		t.Errorf("noted: %+v %+v %v", real, noted, err)
 	}
 	w.GitHub.Change(7, n, func(i *github.Issue) { i.State = "closed" })
 	w.Pass(11 * time.Minute)
 	strike(w, 77)
 	w.Settle()
-	if l := w.Line(repo, id); l.Text != "preview: its issue would be filed" {
+	if l := w.Line(repo, id); l.Text != "preview: its issue would be filed" || l.Joins != 0 {
 		t.Fatalf("after it was closed it stands at %+v", l)
 	}
-	if _, noted, err := issue.LastWritten(t.Context(), w.Actions, w.Space(repo), "000001"); err != nil || noted == nil || noted.Joins != 0 {
+	if _, noted, err := issue.LastWritten(t.Context(), w.Actions, w.Space(repo), "000001"); err != nil || noted == nil || noted.Title == "" {
 		t.Errorf("noted: %+v %v", noted, err)
 	}
 }

@@ -25,6 +25,10 @@ type Issues interface {
 	GetIssue(ctx context.Context, at github.At, number int) (github.Issue, error)
 	Revise(ctx context.Context, at github.At, number int, revise func(now github.Issue) (github.Edit, error)) (github.Issue, error)
 	OwnIssuesSince(ctx context.Context, at github.At, since time.Time) ([]github.Issue, error)
+}
+
+// People is what the keeper asks about the issues that people open.
+type People interface {
 	OpenIssues(ctx context.Context, at github.At) ([]github.Issue, error)
 	Permission(ctx context.Context, at github.At, who github.Person) (github.Permission, error)
 }
@@ -59,8 +63,9 @@ type Judge interface {
 // It is the only writer of issues: every change of an issue happens in the work
 // of its cluster, one after another.
 type Keeper struct {
-	host     Host  // nil: nothing is written, everything is a preview
-	judge    Judge // may be nil
+	host     Host   // nil: nothing is written, everything is a preview
+	people   People // nil: what people open is not known
+	judge    Judge  // may be nil
 	projects *project.Registry
 	log      *action.Log
 	sources  Sources
@@ -76,11 +81,11 @@ type Sources interface {
 }
 
 // NewKeeper returns a keeper. Without a host everything is recorded and nothing
-// is done. mac makes the keyed hash of a cluster's marker; wake is told of spaces
+// is done; without people no problem joins an issue that somebody opened. mac makes the keyed hash of a cluster's marker; wake is told of spaces
 // that have work due.
-func NewKeeper(host Host, judge Judge, projects *project.Registry, sources Sources, log *action.Log,
+func NewKeeper(host Host, people People, judge Judge, projects *project.Registry, sources Sources, log *action.Log,
 	mac func(space, cluster string) string, wake func(spaces ...string), now func() time.Time) *Keeper {
-	return &Keeper{host: host, judge: judge, projects: projects, sources: sources, log: log, mac: mac, wake: wake, now: now}
+	return &Keeper{host: host, people: people, judge: judge, projects: projects, sources: sources, log: log, mac: mac, wake: wake, now: now}
 }
 
 // Register names the keeper's handlers to a queue.

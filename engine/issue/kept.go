@@ -68,6 +68,8 @@ type Line struct {
 	Text      string          `json:"text"`
 	Number    int             `json:"number,omitempty"`
 	URL       string          `json:"url,omitempty"`
+	Joins     int             `json:"joins,omitempty"` // the issue of somebody's that it would join
+	JoinsURL  string          `json:"joins_url,omitempty"`
 	Kinds     []feedback.Kind `json:"kinds,omitempty"` // of what counts
 	Reports   int             `json:"reports"`
 	People    int             `json:"people"`

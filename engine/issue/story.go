@@ -95,10 +95,8 @@ type Written struct {
 	Body   string   // the app's section: Markdown, neutralised
 	At     time.Time
 	Real   bool // it is on GitHub; else it was only noted
+	Added  bool // to an issue that somebody opened, which has its own title
 	Edited bool // after it was filed
-
-	Joins    int    // an issue of somebody's that Body is, or would be, added to; 0 if there is none
-	JoinsURL string // of it, for people
 }
 
 // LastWritten returns the newest text of a cluster's issue that the action log has: what
@@ -128,10 +126,8 @@ func LastWritten(ctx context.Context, log *action.Log, space storage.Space, clus
 			if e.Title != "" {
 				title = e.Title
 			}
-			w.Body, w.Edited = e.Section, key != JoinKey(cluster)
-			if !w.Edited {
-				w.Joins, w.JoinsURL = e.Number, e.URL
-			}
+			w.Body, w.Added = e.Section, key == JoinKey(cluster)
+			w.Edited = !w.Added
 		}
 		w.Title, w.Labels = title, labels
 		into := &noted

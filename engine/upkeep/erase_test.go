@@ -117,7 +117,7 @@ func newStreet(t *testing.T, db storage.DB, bell storage.Bell, tenants ...*tenan
 	s.queue.Handle(intake.AssignWork, cluster.NewAssigner(embedder, nil, func(context.Context, storage.Space) (cluster.Strictness, error) {
 		return cluster.Balanced, nil
 	}, s.queue.Wake, s.now).Handle)
-	issue.NewKeeper(s.github, nil, s.projects, sources, actions, func(space, text string) string { return fmt.Sprintf("%x", space+text) }, s.queue.Wake, s.now).Register(s.queue)
+	issue.NewKeeper(s.github, s.github, nil, s.projects, sources, actions, func(space, text string) string { return fmt.Sprintf("%x", space+text) }, s.queue.Wake, s.now).Register(s.queue)
 	s.queue.Handle(upkeep.RepositoryWork, upkeep.Repository(s.github, s.projects, actions, s.queue.Wake, s.now))
 	s.queue.Handle(upkeep.InstallationWork, upkeep.Installation(s.github, false, s.app, s.projects, stored, actions, s.queue.Wake, s.now))
 	s.queue.Handle(upkeep.EraseWork, upkeep.Erase(s.projects, s.app, s.now))

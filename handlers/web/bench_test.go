@@ -45,7 +45,7 @@ func BenchmarkPages(b *testing.B) {
 			}
 			enginetest.Crowd(b, space, now, sizes...)
 			clock := func() time.Time { return now }
-			keeper := issue.NewKeeper(nil, nil, projects, nil, action.New(action.Options{Now: clock}), nil, func(...string) {}, clock)
+			keeper := issue.NewKeeper(nil, nil, nil, projects, nil, action.New(action.Options{Now: clock}), nil, func(...string) {}, clock)
 			// The largest has an issue, a long one.
 			body := strings.Repeat("It fails, **again**: see `the log`, or https://example.com/.\n\n", 1000)
 			issues := NewIssues(func(context.Context, github.At, int) (github.Issue, error) {

@@ -92,6 +92,7 @@ type issueView struct {
 	Body   template.HTML
 	At     time.Time
 	Filed  bool // it is on GitHub
+	Added  bool // to an issue that has its own title
 	Edited bool // since it was filed
 	URL    string
 }
@@ -364,8 +365,8 @@ func (p *Pages) texts(ctx context.Context, at *place, v *clusterView, asked bool
 		if w == nil {
 			return nil
 		}
-		i := &issueView{Title: w.Title, Labels: w.Labels, Body: p.markdown.html(w.Body), At: w.At, Filed: w.Real, Edited: w.Edited}
-		if i.Title == "" {
+		i := &issueView{Title: w.Title, Labels: w.Labels, Body: p.markdown.html(w.Body), At: w.At, Filed: w.Real, Added: w.Added, Edited: w.Edited}
+		if i.Title == "" && !w.Added {
 			i.Title = v.Title
 		}
 		if w.Real {
@@ -554,7 +555,7 @@ func textOf(w *issue.Written, title string) *apiText {
 	if w == nil {
 		return nil
 	}
-	if w.Title != "" {
+	if w.Title != "" || w.Added {
 		title = w.Title
 	}
 	return &apiText{title, append([]string{}, w.Labels...), w.Body, moment(w.At)}

@@ -50,7 +50,7 @@ func TestPageOfACluster(t *testing.T) {
 	page := get(t.Context(), h, "GET", home+"/clusters/000001").Body.String()
 	contains(t, page, "<h1>The CSV export of invoices fails", "preview: its issue would be filed", "cohesion ", "4 reports", "alike on average",
 		"Why these belong together", "like the others now", "What happened", "opened as a problem of its own", "The issue that would be filed", "Rumpelstiltskin",
-		"It would be a new issue", "issues that people opened are not looked at", "What a public repository would show", "A public repository would not show", "the text and the link of 3 reports", "the names of sources",
+		"It would be a new issue, unless an open one links the same group of Sentry's", "What a public repository would show", "A public repository would not show", "the text and the link of 3 reports", "the names of sources",
 		"These reports count for nothing", "title contains &#34;health check&#34;", "What was done lately", "issue.create")
 	_, public, _ := strings.Cut(page, "What a public repository would show")
 	public, _, _ = strings.Cut(public, "What is withheld")

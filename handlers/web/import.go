@@ -55,7 +55,7 @@ var fateNames = []struct {
 	tone, one, many string
 }{
 	{backfill.WouldFile, "good", "gets an issue", "get an issue"},
-	{backfill.HasIssue, "good", "has an issue already", "have an issue already"},
+	{backfill.HasIssue, "good", "joins an issue", "join an issue"},
 	{backfill.WouldHold, "hold", "waits for more", "wait for more"},
 	{backfill.Ignore, "hold", "is left alone", "are left alone"},
 	{backfill.IsMuted, "hold", "is muted", "are muted"},

@@ -110,7 +110,7 @@ func TestImportOfAFile(t *testing.T) {
 	}
 	l.world.Settle()
 	page = ann.ask("GET", at, nil).Body.String()
-	for _, want := range []string{"These 3 reports would be 2 problems: 1 new, 1 that is known.", "1 gets an issue", "1 waits for more", "Import 3 reports", "Drop it", "in preview", "those that people opened are not looked at", "spoils the footer", "&lt;i&gt;old.jsonl"} {
+	for _, want := range []string{"These 3 reports would be 2 problems: 1 new, 1 that is known.", "1 gets an issue", "1 waits for more", "Import 3 reports", "Drop it", "in preview", "or is named in one that somebody opened", "spoils the footer", "&lt;i&gt;old.jsonl"} {
 		if !strings.Contains(page, want) {
 			t.Errorf("the preview lacks %q:\n%s", want, page)
 		}

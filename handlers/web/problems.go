@@ -149,7 +149,8 @@ type apiCluster struct {
 	State     issue.State `json:"state"`
 	Text      string      `json:"text"` // where it stands
 	Issue     *apiIssue   `json:"issue,omitempty"`
-	Kinds     []string    `json:"kinds"` // of its sources: sentry, reddit, feedback
+	Joins     *apiIssue   `json:"joins,omitempty"` // one that somebody opened, and that it would join
+	Kinds     []string    `json:"kinds"`           // of its sources: sentry, reddit, feedback
 	Reports   int         `json:"reports"`
 	People    int         `json:"people"` // who reported or posted
 	Users     int         `json:"users"`  // whom Sentry counted
@@ -181,6 +182,9 @@ func apiLine(l issue.Line) apiCluster {
 	}
 	if l.Number != 0 {
 		a.Issue = &apiIssue{Number: l.Number, URL: l.URL}
+	}
+	if l.Joins != 0 {
+		a.Joins = &apiIssue{Number: l.Joins, URL: l.JoinsURL}
 	}
 	return a
 }
