@@ -336,7 +336,7 @@ func (g *GitHub) OpenIssues(_ context.Context, at github.At) (open []github.Issu
 		return nil, err
 	}
 	for _, i := range r.issues {
-		if i.State == "open" && !isPull(i) {
+		if i.State == "open" && !isPull(i) && !i.PullRequest {
 			open = append(open, *i)
 		}
 	}

@@ -193,6 +193,36 @@ func TestOwnIssuesSince(t *testing.T) {
 	}
 }
 
+// The list of open issues says who opened them, leaves pull requests out, and ends after 500.
+func TestOpenIssues(t *testing.T) {
+	var f *fake
+	f = newFake(t, map[string]http.HandlerFunc{"GET /repos/acme/web/issues": func(w http.ResponseWriter, r *http.Request) {
+		q := r.URL.Query()
+		if q.Get("state") != "open" || q.Get("sort") != "updated" || q.Get("direction") != "desc" || q.Get("per_page") != "100" || q.Get("creator") != "" {
+			t.Errorf("asked for %s", r.URL.RawQuery)
+		}
+		n := 1
+		fmt.Sscan(q.Get("page"), &n)
+		w.Header().Set("Link", fmt.Sprintf(`<%s/repos/acme/web/issues?page=%d>; rel="next"`, f.URL, n+1))
+		answer(w, 200, []any{
+			map[string]any{"number": 10 * n, "state": "open", "body": "b", "user": map[string]any{"id": 7, "login": "ann", "type": "User"}},
+			map[string]any{"number": 10*n + 1, "state": "open", "user": map[string]any{"id": 8, "login": "sentry-io[bot]", "type": "Bot"}},
+			map[string]any{"number": 10*n + 2, "state": "open", "pull_request": map[string]any{"url": "x"}},
+		})
+	}})
+	a, _ := f.app(Pace{})
+	open, err := a.OpenIssues(t.Context(), acme)
+	if err != nil || len(open) != 10 || len(f.seen()) != maxOpen {
+		t.Fatalf("%d issues in %d calls, %v", len(open), len(f.seen()), err)
+	}
+	if i := open[0]; i.Number != 10 || i.AuthorID != 7 || i.AuthorBot || i.Body != "b" {
+		t.Errorf("the first is %+v", i)
+	}
+	if i := open[1]; i.Author != "sentry-io[bot]" || !i.AuthorBot {
+		t.Errorf("the second is %+v", i)
+	}
+}
+
 // A listing that does not end is an error, not the answer that there is none.
 func TestListingsAreBounded(t *testing.T) {
 	var f *fake

@@ -78,7 +78,7 @@ func (s *sitting) file(ctx context.Context) (time.Time, error) {
 	if i, err := s.counterpart(ctx, listingKept); err != nil {
 		return time.Time{}, err
 	} else if i != nil {
-		return s.join(ctx, *i)
+		return s.join(ctx, i)
 	}
 	if s.kept.Granted.IsZero() || s.live && !s.kept.GrantLive {
 		if s.kept.Ready.IsZero() {
@@ -94,7 +94,7 @@ func (s *sitting) file(ctx context.Context) (time.Time, error) {
 		if i, err := s.counterpart(ctx, 0); err != nil {
 			return time.Time{}, err
 		} else if i != nil {
-			return s.join(ctx, *i)
+			return s.join(ctx, i)
 		}
 	}
 	return s.create(ctx)
@@ -293,7 +293,7 @@ func (s *sitting) trouble(ctx context.Context, err error) {
 // section renders the section for a body with so much room.
 func (s *sitting) section(p Published, room int) string {
 	p.fix = s.kept.Fix
-	return Section(p, func(cluster string) string { return s.mac(s.space.Name(), cluster) }, room)
+	return Section(p, s.macOf, room)
 }
 
 // why is the reason for the issue in a few words.

@@ -47,10 +47,15 @@ type listing struct {
 	issues []linking
 }
 
-// linking is an open issue and what it links.
+// linking is an open issue that links something, without what people wrote in it.
 type linking struct {
-	github.Issue
+	number  int
+	url     string
+	author  github.Person
+	bot     bool
 	origins []feedback.Origin
+	room    int    // for our section
+	of      string // the cluster that it is marked as, by us
 }
 
 const (
@@ -76,10 +81,11 @@ func (s *sitting) linkingIssues(ctx context.Context, age time.Duration) ([]linki
 	var issues []linking
 	for _, i := range open {
 		if origins := feedback.Origins(i.Body); len(origins) > 0 {
-			issues = append(issues, linking{i, origins})
+			of, _ := FindMarker(i.Body, s.macOf)
+			issues = append(issues, linking{i.Number, i.URL, github.Person{ID: i.AuthorID, Login: i.Author}, i.AuthorBot, origins, Room(i.Body), of})
 		}
 	}
-	slices.SortFunc(issues, func(a, b linking) int { return a.Number - b.Number })
+	slices.SortFunc(issues, func(a, b linking) int { return a.number - b.number })
 	s.opened.mu.Lock()
 	defer s.opened.mu.Unlock()
 	if s.opened.all == nil || len(s.opened.all) >= maxListings {
@@ -92,7 +98,7 @@ func (s *sitting) linkingIssues(ctx context.Context, age time.Duration) ([]linki
 // counterpart returns the oldest open issue that somebody opened for the problem already,
 // nil if there is none, as far as was known so long ago at most. A preview does without
 // where GitHub does not tell.
-func (s *sitting) counterpart(ctx context.Context, age time.Duration) (*github.Issue, error) {
+func (s *sitting) counterpart(ctx context.Context, age time.Duration) (*linking, error) {
 	own := s.problem.origins()
 	if s.people == nil || len(own) == 0 {
 		return nil, nil
@@ -100,8 +106,8 @@ func (s *sitting) counterpart(ctx context.Context, age time.Duration) (*github.I
 	issues, err := s.linkingIssues(ctx, age)
 	for i := 0; err == nil && i < len(issues); i++ {
 		var is bool
-		if is, err = s.standsFor(ctx, own, &issues[i].Issue); is {
-			return &issues[i].Issue, nil
+		if is, err = s.standsFor(ctx, own, &issues[i]); is {
+			return &issues[i], nil
 		}
 	}
 	if err != nil && !s.live && ctx.Err() == nil && !ofStore(err) {
@@ -126,11 +132,11 @@ func (p Problem) origins() []feedback.Origin {
 	return slices.Compact(all)
 }
 
-// linksTo reports whether a text links a place of the problem's, and none of another problem
-// at the same hosts.
-func linksTo(text string, own []feedback.Origin) bool {
+// linksTo reports whether a place of the problem's is among those that a text links, and
+// none of another problem at the same hosts.
+func linksTo(linked, own []feedback.Origin) bool {
 	found := false
-	for _, o := range feedback.Origins(text) {
+	for _, o := range linked {
 		if _, ok := slices.BinarySearch(own, o); ok {
 			found = true
 			continue
@@ -148,10 +154,10 @@ var errOther = errors.New("issue: it does not stand for the problem")
 // joinable reports whether an issue as it is now is one for the problem, but for who opened
 // it, and what its body would be.
 func (s *sitting) joinable(own []feedback.Origin, i github.Issue, section string) (body string, ok bool) {
-	if i.State != "open" || i.PullRequest || !linksTo(i.Body, own) {
+	if i.State != "open" || i.PullRequest || !linksTo(feedback.Origins(i.Body), own) {
 		return "", false
 	}
-	if of, ours := FindMarker(i.Body, func(cluster string) string { return s.mac(s.space.Name(), cluster) }); ours && of != s.id {
+	if of, ours := FindMarker(i.Body, s.macOf); ours && of != s.id {
 		return "", false
 	}
 	body, _, err := Splice(i.Body, section)
@@ -159,30 +165,30 @@ func (s *sitting) joinable(own []feedback.Origin, i github.Issue, section string
 }
 
 // standsFor reports whether an issue is the problem's.
-func (s *sitting) standsFor(ctx context.Context, own []feedback.Origin, i *github.Issue) (bool, error) {
-	if slices.Contains(s.kept.Apart, i.Number) {
+func (s *sitting) standsFor(ctx context.Context, own []feedback.Origin, i *linking) (bool, error) {
+	if !linksTo(i.origins, own) || i.of != "" && i.of != s.id || slices.Contains(s.kept.Apart, i.number) {
 		return false, nil
 	}
-	if _, ok := s.joinable(own, *i, s.section(Publish(s.problem, s.policy), Room(i.Body))); !ok {
+	if len(s.section(Publish(s.problem, s.policy), i.room)) > i.room {
 		return false, nil
 	}
-	if of, err := ClusterOf(ctx, s.space, i.Number); err != nil || of != "" && of != s.id {
+	if of, err := ClusterOf(ctx, s.space, i.number); err != nil || of != "" && of != s.id {
 		return false, err
 	}
-	if i.AuthorBot {
+	if i.bot {
 		return true, nil
 	}
-	may, err := s.people.Permission(ctx, s.at(), github.Person{ID: i.AuthorID, Login: i.Author})
+	may, err := s.people.Permission(ctx, s.at(), i.author)
 	return may >= github.Triage, err
 }
 
 // join makes an open issue the cluster's: our section comes to the end of what people wrote
 // there. In a preview it is noted that it would be.
-func (s *sitting) join(ctx context.Context, i github.Issue) (time.Time, error) {
+func (s *sitting) join(ctx context.Context, i *linking) (time.Time, error) {
 	s.batch.Delete(candidatePrefix + s.id) // it takes no place: nothing new is filed
 	s.kept.Ready = time.Time{}
-	section := s.section(Publish(s.problem, s.policy), Room(i.Body))
-	return s.addTo(ctx, editRequest{Number: i.Number, Section: section, URL: i.URL}, func(now github.Issue) (string, bool) {
+	section := s.section(Publish(s.problem, s.policy), i.room)
+	return s.addTo(ctx, editRequest{Number: i.number, Section: section, URL: i.url}, func(now github.Issue) (string, bool) {
 		return s.joinable(s.problem.origins(), now, section)
 	})
 }

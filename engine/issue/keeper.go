@@ -255,9 +255,12 @@ func (s *sitting) at() github.At {
 
 // marked reports whether a body is marked as this cluster's, by us.
 func (s *sitting) marked(body string) bool {
-	cluster, ok := FindMarker(body, func(cluster string) string { return s.mac(s.space.Name(), cluster) })
+	cluster, ok := FindMarker(body, s.macOf)
 	return ok && cluster == s.id
 }
+
+// macOf makes the keyed hash of a cluster's marker in this project.
+func (s *sitting) macOf(cluster string) string { return s.mac(s.space.Name(), cluster) }
 
 // say sets where the cluster stands, as people read it.
 func (s *sitting) say(state State, format string, args ...any) {
