@@ -148,8 +148,8 @@ func (l *Log) MarkUndone(ctx context.Context, space storage.Space, key, by, why,
 }
 
 // Forget removes what an action would send, or sent, because it must not be kept
-// any more: a preview goes as a whole; of an action that is done, that it was
-// done and what came of it stays. Any other action is left alone.
+// any more: a preview goes as a whole; of an action that is done, or that failed,
+// that it was so and what came of it stays. Any other action is left alone.
 func (l *Log) Forget(ctx context.Context, space storage.Space, key string) error {
 	rec, entry, err := read(ctx, space, key)
 	if err != nil {
@@ -164,7 +164,7 @@ func (l *Log) Forget(ctx context.Context, space storage.Space, key string) error
 		if err := space.Apply(ctx, &b); err != nil {
 			return busy(fmt.Errorf("forget action %s: %w", key, err))
 		}
-	case rec.State == Done && len(rec.Request) > 0:
+	case (rec.State == Done || rec.State == Failed) && len(rec.Request) > 0:
 		rec.Request = nil
 		if err := l.write(ctx, space, entry, rec, "forgotten"); err != nil {
 			return busy(err)

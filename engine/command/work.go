@@ -394,7 +394,7 @@ func (o *order) wish(ctx context.Context, name, cluster string) error {
 	if o.page() {
 		w.Answer = o.saidKey()
 	} else {
-		w.Reply = o.replyKey()
+		w.Reply, w.Number = o.replyKey(), o.comment.Number
 	}
 	return o.done(ctx, func(b *storage.Batch) { issue.Ask(b, cluster, w) })
 }

@@ -23,6 +23,7 @@ type GitHub struct {
 	// is what the caller gets. It may be nil.
 	Fault   func(call string, landed bool) error
 	Commits Commits
+	Asked   int // how often it was asked what somebody may do
 
 	mu          sync.Mutex
 	repos       map[int64]*repo
@@ -446,6 +447,7 @@ func (g *GitHub) React(_ context.Context, at github.At, comment int64, content s
 func (g *GitHub) Permission(_ context.Context, _ github.At, who github.Person) (github.Permission, error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	g.Asked++
 	return g.permissions[who.ID], nil
 }
 

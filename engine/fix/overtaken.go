@@ -70,6 +70,8 @@ func (s *sitting) unwanted(ctx context.Context) (run.Reason, string, error) {
 		return run.ReasonOff, "the repository allows no runs", nil // it would wait for ever
 	case issue.Number != 0 && issue.Number == r.Issue && !issue.Open:
 		return run.ReasonClosed, "", nil
+	case r.Issue != 0 && issue.Number != r.Issue:
+		return run.ReasonGone, fmt.Sprintf("the problem was taken out of issue #%d", r.Issue), nil
 	}
 	return run.ReasonNone, "", nil
 }

@@ -80,6 +80,9 @@ func (s *sitting) file(ctx context.Context) (time.Time, error) {
 	} else if i != nil {
 		return s.join(ctx, i)
 	}
+	if err := s.log.Forget(ctx, s.space, JoinKey(s.id)); err != nil {
+		return time.Time{}, err // what it would have joined is not the problem's any more
+	}
 	if s.kept.Granted.IsZero() || s.live && !s.kept.GrantLive {
 		if s.kept.Ready.IsZero() {
 			s.kept.Ready = s.now
@@ -189,7 +192,7 @@ func (s *sitting) create(ctx context.Context) (time.Time, error) {
 	}
 	if rec.State != action.Done {
 		s.say(Preview, "preview: its issue would be filed")
-		return time.Time{}, s.log.Forget(ctx, s.space, JoinKey(s.id))
+		return time.Time{}, nil
 	}
 	if Hash(section) == hashOf(rec) {
 		s.kept.Told = Tell(s.problem, s.policy, s.now)
@@ -206,6 +209,9 @@ func (s *sitting) adopt(rec action.Record) (time.Time, error) {
 	k := &s.kept
 	k.Number, k.NodeID, k.URL, k.FiledAt, k.State = f.Number, f.NodeID, f.URL, rec.Ended, "open"
 	k.SectionHash, k.Joined = hashOf(rec), rec.Kind == joinKind
+	if k.Joined { // which takes no place
+		k.Ready, k.Granted, k.GrantLive = time.Time{}, time.Time{}, false
+	}
 	k.Title = sentBy(rec).Title
 	k.Loud = s.problem.Hurt()
 	s.batch.SetJSON(fmt.Sprintf("%s%d", ofPrefix, k.Number), s.id)

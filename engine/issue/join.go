@@ -1,7 +1,9 @@
 package issue
 
 import (
+	"cmp"
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -44,8 +46,17 @@ type opened struct {
 
 type listing struct {
 	at     time.Time
+	mark   string // what was stored under openedKey then
 	issues []linking
+	may    map[int64]github.Permission // by who opened one, as far as it was asked
 }
+
+// openedKey holds a word of chance, a new one whenever GitHub tells that an issue changed
+// which links a place where problems are told of.
+const openedKey = "opened"
+
+// NoteOpened adds to the batch that such an issue changed.
+func NoteOpened(b *storage.Batch) { b.Set(openedKey, []byte(rand.Text())) }
 
 // linking is an open issue that links something, without what people wrote in it.
 type linking struct {
@@ -55,7 +66,8 @@ type linking struct {
 	bot     bool
 	origins []feedback.Origin
 	room    int    // for our section
-	of      string // the cluster that it is marked as, by us
+	taken   bool   // there is a section, and not
+	of      string // of the cluster that is named here, a valid mark
 }
 
 const (
@@ -63,15 +75,23 @@ const (
 	listingKept = 10 * time.Minute
 	// maxListings is of how many projects it is remembered.
 	maxListings = 200
+	// maxAuthors is of how many people GitHub is asked what they may do, for one listing. Who
+	// comes after them counts as a stranger.
+	maxAuthors = 20
 )
 
 // linkingIssues returns the open issues that link something, as they were so long ago at
 // most.
 func (s *sitting) linkingIssues(ctx context.Context, age time.Duration) ([]linking, error) {
+	entries, err := s.space.Get(ctx, openedKey)
+	if err != nil {
+		return nil, fmt.Errorf("see whether issues changed: %w", err)
+	}
+	mark := string(entries[0].Value)
 	s.opened.mu.Lock()
 	known, ok := s.opened.all[s.space.Name()]
 	s.opened.mu.Unlock()
-	if ok && s.now.Sub(known.at) < age {
+	if ok && known.mark == mark && s.now.Sub(known.at) < age {
 		return known.issues, nil
 	}
 	open, err := s.people.OpenIssues(ctx, s.at())
@@ -82,7 +102,7 @@ func (s *sitting) linkingIssues(ctx context.Context, age time.Duration) ([]linki
 	for _, i := range open {
 		if origins := feedback.Origins(i.Body); len(origins) > 0 {
 			of, _ := FindMarker(i.Body, s.macOf)
-			issues = append(issues, linking{i.Number, i.URL, github.Person{ID: i.AuthorID, Login: i.Author}, i.AuthorBot, origins, Room(i.Body), of})
+			issues = append(issues, linking{i.Number, i.URL, github.Person{ID: i.AuthorID, Login: i.Author}, i.AuthorBot, origins, Room(i.Body), len(layout(i.Body).ours) > 0, of})
 		}
 	}
 	slices.SortFunc(issues, func(a, b linking) int { return a.number - b.number })
@@ -91,7 +111,7 @@ func (s *sitting) linkingIssues(ctx context.Context, age time.Duration) ([]linki
 	if s.opened.all == nil || len(s.opened.all) >= maxListings {
 		s.opened.all = make(map[string]listing)
 	}
-	s.opened.all[s.space.Name()] = listing{s.now, issues}
+	s.opened.all[s.space.Name()] = listing{s.now, mark, issues, make(map[int64]github.Permission)}
 	return issues, nil
 }
 
@@ -132,20 +152,13 @@ func (p Problem) origins() []feedback.Origin {
 	return slices.Compact(all)
 }
 
-// linksTo reports whether a place of the problem's is among those that a text links, and
-// none of another problem at the same hosts.
+// linksTo reports whether the places that a text links are the problem's: at least one, and
+// no other.
 func linksTo(linked, own []feedback.Origin) bool {
-	found := false
-	for _, o := range linked {
-		if _, ok := slices.BinarySearch(own, o); ok {
-			found = true
-			continue
-		}
-		if slices.ContainsFunc(own, func(p feedback.Origin) bool { return p.Host() == o.Host() }) {
-			return false
-		}
-	}
-	return found
+	return len(linked) > 0 && !slices.ContainsFunc(linked, func(o feedback.Origin) bool {
+		_, is := slices.BinarySearch(own, o)
+		return !is
+	})
 }
 
 // errOther says that the issue is not, or no longer, one for the problem.
@@ -157,7 +170,9 @@ func (s *sitting) joinable(own []feedback.Origin, i github.Issue, section string
 	if i.State != "open" || i.PullRequest || !linksTo(feedback.Origins(i.Body), own) {
 		return "", false
 	}
-	if of, ours := FindMarker(i.Body, s.macOf); ours && of != s.id {
+	// What looks like a section and is not this cluster's is somebody else's: nothing is
+	// put in its place.
+	if len(layout(i.Body).ours) > 0 && !s.marked(i.Body) {
 		return "", false
 	}
 	body, _, err := Splice(i.Body, section)
@@ -166,7 +181,7 @@ func (s *sitting) joinable(own []feedback.Origin, i github.Issue, section string
 
 // standsFor reports whether an issue is the problem's.
 func (s *sitting) standsFor(ctx context.Context, own []feedback.Origin, i *linking) (bool, error) {
-	if !linksTo(i.origins, own) || i.of != "" && i.of != s.id || slices.Contains(s.kept.Apart, i.number) {
+	if !linksTo(i.origins, own) || i.taken && i.of != s.id || slices.Contains(s.kept.Apart, i.number) {
 		return false, nil
 	}
 	if len(s.section(Publish(s.problem, s.policy), i.room)) > i.room {
@@ -178,15 +193,40 @@ func (s *sitting) standsFor(ctx context.Context, own []feedback.Origin, i *linki
 	if i.bot {
 		return true, nil
 	}
-	may, err := s.people.Permission(ctx, s.at(), i.author)
+	may, err := s.permission(ctx, i.author)
 	return may >= github.Triage, err
+}
+
+// permission is what who opened an issue may do, as far as it is asked.
+func (s *sitting) permission(ctx context.Context, who github.Person) (github.Permission, error) {
+	s.opened.mu.Lock()
+	asked := s.opened.all[s.space.Name()].may
+	may, ok := asked[who.ID]
+	n := len(asked)
+	s.opened.mu.Unlock()
+	if ok || asked == nil || n >= maxAuthors {
+		return may, nil
+	}
+	may, err := s.people.Permission(ctx, s.at(), who)
+	if err != nil {
+		return github.None, err
+	}
+	s.opened.mu.Lock()
+	asked[who.ID] = may
+	s.opened.mu.Unlock()
+	return may, nil
+}
+
+// forgetListing has GitHub asked anew which issues are open.
+func (s *sitting) forgetListing() {
+	s.opened.mu.Lock()
+	defer s.opened.mu.Unlock()
+	delete(s.opened.all, s.space.Name())
 }
 
 // join makes an open issue the cluster's: our section comes to the end of what people wrote
 // there. In a preview it is noted that it would be.
 func (s *sitting) join(ctx context.Context, i *linking) (time.Time, error) {
-	s.batch.Delete(candidatePrefix + s.id) // it takes no place: nothing new is filed
-	s.kept.Ready = time.Time{}
 	section := s.section(Publish(s.problem, s.policy), i.room)
 	return s.addTo(ctx, editRequest{Number: i.number, Section: section, URL: i.url}, func(now github.Issue) (string, bool) {
 		return s.joinable(s.problem.origins(), now, section)
@@ -199,7 +239,17 @@ func (s *sitting) joinAgain(ctx context.Context, begun action.Record) (time.Time
 	if err := json.Unmarshal(begun.Request, &e); err != nil {
 		return time.Time{}, work.Dead(fmt.Errorf("read the record of %s: %w", begun.Key, err))
 	}
+	of, err := ClusterOf(ctx, s.space, e.Number)
+	if err != nil {
+		return time.Time{}, err
+	}
+	// As it is now, for what was begun may say what was taken back since; and no longer than
+	// there was room for.
+	e.Section = s.section(Publish(s.problem, s.policy), len(e.Section))
 	return s.addTo(ctx, e, func(now github.Issue) (string, bool) {
+		if of != "" && of != s.id {
+			return "", false
+		}
 		if !s.marked(now.Body) {
 			return s.joinable(s.problem.origins(), now, e.Section)
 		}
@@ -216,7 +266,7 @@ func (s *sitting) addTo(ctx context.Context, e editRequest, with func(now github
 	}
 	rec, err := s.log.Converge(ctx, s.space, action.Action{
 		Key: JoinKey(s.id), Kind: joinKind, Subject: s.id, By: By,
-		Why: "somebody opened an issue for it: that links the same place", Request: request,
+		Why: fmt.Sprintf("issue #%d is open already, and links the same group or post", e.Number), Request: request,
 	}, s.live, action.Effect{Do: func(ctx context.Context) (any, error) {
 		i, err := s.host.Revise(ctx, s.at(), e.Number, func(now github.Issue) (github.Edit, error) {
 			body, ok := with(now)
@@ -232,22 +282,30 @@ func (s *sitting) addTo(ctx context.Context, e editRequest, with func(now github
 	}})
 	switch {
 	case errors.Is(err, errOther), errors.Is(err, github.ErrGone), errors.Is(err, github.ErrMoved), errors.Is(err, github.ErrNotFound):
-		s.opened.mu.Lock()
-		delete(s.opened.all, s.space.Name()) // what was known of it is old
-		s.opened.mu.Unlock()
+		s.forgetListing()
 		s.say(Held, "held: issue #%d changed while the problem was joining it", e.Number)
-		return s.now.Add(asked), nil
+		return s.now.Add(asked), s.log.Forget(ctx, s.space, JoinKey(s.id)) // it may never be tried again
+	case unwritable(err):
+		s.setApart(e.Number)
+		s.say(Held, "held: issue #%d, which somebody opened for it, cannot be written", e.Number)
+		return s.now, s.log.Forget(ctx, s.space, JoinKey(s.id))
 	case err != nil:
 		return time.Time{}, s.refused(err)
 	case rec.State != action.Done:
+		s.batch.Delete(candidatePrefix + s.id) // it waits for no place: nothing new would be filed
+		s.kept.Ready = time.Time{}
 		s.say(Preview, "preview: it would join issue #%d", e.Number)
 		s.standing.Joins, s.standing.JoinsURL = e.Number, e.URL
 		return time.Time{}, s.log.Forget(ctx, s.space, CreateKey(s.id))
 	}
-	if section := s.section(Publish(s.problem, s.policy), MaxBody); Hash(section) == hashOf(rec) {
-		s.kept.Told = Tell(s.problem, s.policy, s.now)
-	}
+	s.tell()
 	return s.adopt(rec)
+}
+
+// unwritable reports whether GitHub does not take what is written in one issue.
+func unwritable(err error) bool {
+	var invalid *github.ValidationError
+	return errors.As(err, &invalid) || errors.Is(err, github.ErrNotKept) || errors.Is(err, github.ErrLocked)
 }
 
 // leave takes our section out of the issue.
@@ -261,20 +319,32 @@ func (s *sitting) leave(ctx context.Context, key, by, why string) error {
 	})
 }
 
-// part makes the cluster one without an issue, that does not join this one again.
-func (s *sitting) part() {
+// part makes the cluster one without an issue, that does not join this one again. Who closed
+// it meant the problem, which is muted then.
+func (s *sitting) part(by string) {
 	k := &s.kept
-	s.parted = k.Number
-	if k.Apart = append(k.Apart, k.Number); len(k.Apart) > maxApart {
-		k.Apart = k.Apart[1:]
-	}
+	s.setApart(k.Number)
 	s.batch.Delete(fmt.Sprintf("%s%d", ofPrefix, k.Number))
 	cluster.MarkUnfiled(&s.batch, s.id)
-	k.Record = Record{Cluster: k.Cluster, Seen: k.Seen}
+	now := Record{Cluster: k.Cluster, Seen: k.Seen}
+	if k.Muted || k.State == "closed" {
+		now.Muted, now.MutedBy = true, cmp.Or(k.MutedBy, by)
+	}
+	k.Record = now
 	k.Title, k.Loud, k.Back, k.Gone, k.Locked, k.Joined = "", Hurt{}, nil, "", false, false
+	s.standing.Regressed = time.Time{}
+	s.say(Held, "held: whether it gets an issue is being worked out")
 }
 
-// maxApart is how many issues a cluster remembers that it was taken out of.
+// setApart notes an issue that the cluster does not join.
+func (s *sitting) setApart(number int) {
+	k := &s.kept
+	if k.Apart = append(k.Apart, number); len(k.Apart) > maxApart {
+		k.Apart = k.Apart[1:]
+	}
+}
+
+// maxApart is how many issues a cluster remembers that it does not join.
 const maxApart = 20
 
 // ofStore reports whether an error is the store's.

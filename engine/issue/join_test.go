@@ -166,9 +166,23 @@ func TestPreviewSaysWhatItWouldJoin(t *testing.T) {
 		t.Fatalf("it stands at %+v", l)
 	}
 	n := w.GitHub.Open(7, "maintainer", "Broken", names77)
-	w.Pass(11 * time.Minute)
 	strike(w, 77)
 	w.Settle()
+	if l := w.Line(repo, id); l.Joins != 0 {
+		t.Errorf("GitHub is asked for every report")
+	}
+	told := func() {
+		t.Helper()
+		var b storage.Batch
+		issue.NoteOpened(&b)
+		if err := w.Space(repo).Apply(t.Context(), &b); err != nil {
+			t.Fatal(err)
+		}
+		w.Pass(time.Second)
+		strike(w, 77)
+		w.Settle()
+	}
+	told()
 	if l := w.Line(repo, id); l.State != issue.Preview || l.Text != "preview: it would join issue #1" || l.Joins != n || l.JoinsURL == "" || len(w.GitHub.Writes()) != 0 {
 		t.Fatalf("it stands at %+v, written: %v", l, w.GitHub.Writes())
 	}
@@ -177,9 +191,7 @@ func TestPreviewSaysWhatItWouldJoin(t *testing.T) {
 		t.Errorf("noted: %+v %+v %v", real, noted, err)
 	}
 	w.GitHub.Change(7, n, func(i *github.Issue) { i.State = "closed" })
-	w.Pass(11 * time.Minute)
-	strike(w, 77)
-	w.Settle()
+	told()
 	if l := w.Line(repo, id); l.Text != "preview: its issue would be filed" || l.Joins != 0 {
 		t.Fatalf("after it was closed it stands at %+v", l)
 	}

@@ -1,7 +1,6 @@
 package issue
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -313,10 +312,14 @@ func (s *sitting) tellTenfold(ctx context.Context) error {
 // comment says something on the issue, once under its key. Where nobody can
 // comment, it is left unsaid.
 func (s *sitting) comment(ctx context.Context, key, kind, by, why, text string) error {
+	return s.commentOn(ctx, s.kept.Number, key, kind, by, why, text)
+}
+
+func (s *sitting) commentOn(ctx context.Context, number int, key, kind, by, why, text string) error {
 	if s.kept.Locked {
 		return nil
 	}
-	return Comment(ctx, s.log, s.host, s.space, s.at(), cmp.Or(s.kept.Number, s.parted), s.live, action.Action{
+	return Comment(ctx, s.log, s.host, s.space, s.at(), number, s.live, action.Action{
 		Key: key, Kind: kind, Subject: s.id, By: by, Why: why,
 	}, text, s.mac(s.space.Name(), key))
 }

@@ -161,7 +161,6 @@ type sitting struct {
 	standing  Line
 	batch     storage.Batch // what is saved with them
 	forgotten bool          // nothing is left of the cluster: the record goes too
-	parted    int           // the issue that it left just now
 	news      bool          // there may be news of the repository
 	fresh     []string      // releases that the problem was not seen in before
 }

@@ -59,7 +59,8 @@ func Splice(body, section string) (newBody string, changed bool, err error) {
 	return newBody, newBody != body, nil
 }
 
-// Without takes what is ours out of a body, and the empty lines that came with it.
+// Without takes what is ours out of a body, and the empty lines around it: at the end those
+// that people left there too.
 func Without(body string) string {
 	var b strings.Builder
 	at := 0
@@ -68,6 +69,9 @@ func Without(body string) string {
 		at = r.to + lineEnd(body[r.to:])
 	}
 	rest := body[at:]
+	if at > 0 && b.Len() == 0 { // ours came first
+		return rest[lineEnd(rest):]
+	}
 	if at > 0 && strings.TrimSpace(rest) == "" {
 		return strings.TrimRight(b.String(), "\r\n")
 	}

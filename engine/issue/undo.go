@@ -85,10 +85,16 @@ func (s *sitting) takeBack(ctx context.Context, rec *action.Record, u *Wish) (an
 			return err
 		})
 	case joinKind:
-		answer = "Taken out of this issue again: the problem that its reports tell of gets an issue of its own, and this one is left alone."
+		answer = "Taken out of this issue again, which is left alone from now on. The problem gets another one."
 		do(func() error { return s.leave(ctx, rec.Key, u.By, why) })
 		if err == nil {
-			s.part()
+			err = s.forget(ctx) // nothing of it is there any more
+		}
+		if err != nil {
+			break
+		}
+		if s.part(u.By); k.Muted {
+			answer = "Taken out of this issue again, which is left alone from now on. It was closed, so the problem is muted: no issue is filed for it until somebody says unmute on its page."
 		}
 	case "issue.edit":
 		answer = "The last edit of the description was taken back. It is written again when there is something new to say."

@@ -25,6 +25,7 @@ type Wish struct {
 	By      string    `json:"by"`                // "@login"
 	Through string    `json:"through,omitempty"` // what a program brought that asked in their name, in words
 	Order   string    `json:"order"`             // id of the command, of which this is all that is left
+	Number  int       `json:"number,omitempty"`  // of the issue that it was said on; 0 on a page
 	At      time.Time `json:"at"`                // when the app was told
 	Reply   string    `json:"reply,omitempty"`
 	Answer  string    `json:"answer,omitempty"`
@@ -112,15 +113,20 @@ func (s *sitting) obey(ctx context.Context, w *Wish, asked storage.Entry) error 
 		s.batch.Set(w.Answer, []byte(answer))
 		return nil
 	}
-	if s.kept.Number == 0 && s.parted == 0 {
+	number := cmp.Or(w.Number, s.kept.Number)
+	if number == 0 {
 		return nil // there is nowhere to answer
 	}
-	return s.comment(ctx, w.Reply, "command.reply", w.By, cmp.Or(w.Do, Undo), answer)
+	return s.commentOn(ctx, number, w.Reply, "command.reply", w.By, cmp.Or(w.Do, Undo), answer)
 }
 
 // choose notes what a wish comes to: the act that is to be taken back, or the act that
 // is to be done, or what is answered where there is none.
 func (s *sitting) choose(ctx context.Context, w *Wish) error {
+	if w.Number != 0 && w.Number != s.kept.Number {
+		w.Says = "Nothing was done: the problem was taken out of this issue meanwhile."
+		return nil
+	}
 	if w.Do == Mute || w.Do == Unmute {
 		return s.chooseMuting(ctx, w)
 	}

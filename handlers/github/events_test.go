@@ -90,6 +90,35 @@ func TestIssues(t *testing.T) {
 	}
 }
 
+// TestIssuesOfOthers: one that links a problem is one that it might join.
+func TestIssuesOfOthers(t *testing.T) {
+	h := newHouse(t)
+	linking := func(action string, number int) object {
+		return with(change(action, number), "issue.body", "https://acme.sentry.io/issues/77/")
+	}
+	last := ""
+	for n, tt := range []struct {
+		payload object
+		status  int
+	}{
+		{linking("opened", 6), 200}, {linking("edited", 6), 200}, {linking("closed", 6), 200},
+		{with(change("opened", 6), "issue.body", "See #5"), 202}, {linking("pinned", 6), 202}, {linking("opened", 5), 202},
+	} {
+		if status := h.deliver("issues", fmt.Sprint("d-", n), tt.payload); status != tt.status {
+			t.Errorf("%d: answer %d, want %d", n, status, tt.status)
+		}
+		entries, err := h.web().Get(t.Context(), "opened")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if now := string(entries[0].Value); (now != last) != (tt.status == 200) {
+			t.Errorf("%d: the word was %q and is %q", n, last, now)
+		} else {
+			last = now
+		}
+	}
+}
+
 // Whatever happens to an issue is told to who shows it, also what nothing else follows from.
 func TestIssueIsTold(t *testing.T) {
 	for event, payloads := range map[string][]object{

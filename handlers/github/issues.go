@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 
+	"github.com/soulcaster/soulcaster/engine/feedback"
 	"github.com/soulcaster/soulcaster/engine/fix"
 	"github.com/soulcaster/soulcaster/engine/fix/run"
 	"github.com/soulcaster/soulcaster/engine/issue"
@@ -12,7 +13,8 @@ import (
 )
 
 // issues hears that an issue changed. If it is one of ours, what is known of it
-// is out of date; a worker asks GitHub how it stands.
+// is out of date; a worker asks GitHub how it stands. If it is one that a problem
+// might join, what is known of those is.
 type issues struct{ door }
 
 func (*issues) Handles() []string { return []string{"issues"} }
@@ -21,7 +23,8 @@ func (h *issues) Handle(ctx context.Context, event, id string, payload []byte) e
 	p, err := decode[struct {
 		about
 		Issue struct {
-			Number int `json:"number"`
+			Number int    `json:"number"`
+			Body   string `json:"body"`
 		} `json:"issue"`
 	}](event, payload)
 	if err != nil {
@@ -29,7 +32,7 @@ func (h *issues) Handle(ctx context.Context, event, id string, payload []byte) e
 	}
 	h.issue(p.Installation.ID, p.Repository.ID, p.Issue.Number)
 	switch p.Action {
-	case "closed", "reopened", "edited", "deleted", "transferred", "labeled", "unlabeled", "locked", "unlocked":
+	case "opened", "closed", "reopened", "edited", "deleted", "transferred", "labeled", "unlabeled", "locked", "unlocked":
 	default:
 		return nothing(ctx, "the action changes nothing that we keep")
 	}
@@ -41,8 +44,13 @@ func (h *issues) Handle(ctx context.Context, event, id string, payload []byte) e
 		if err != nil {
 			return err
 		}
-		if cluster == "" {
-			return nothing(ctx, "the issue is none of ours")
+		switch {
+		case cluster == "" && len(feedback.Origins(p.Issue.Body)) > 0:
+			return h.take(ctx, space, event, p.Action, id, issue.NoteOpened)
+		case cluster == "":
+			return nothing(ctx, "the issue is none of ours, and links no problem")
+		case p.Action == "opened":
+			return nothing(ctx, "we know our own")
 		}
 		r, _, err := run.Of(ctx, space, cluster)
 		if err != nil {
