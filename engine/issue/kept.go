@@ -24,6 +24,7 @@ import (
 //	undo/<cluster>/<time>-<order>  Wish: somebody wants something done to the issue
 //	fixed/<cluster>      run.Merge: a merge that its issue was not told of yet
 //	release/<hash>       release: one that some problem of the project was seen in
+//	opened               a word of chance: see openedKey
 const (
 	keptPrefix      = "issue/"
 	ofPrefix        = "issue-of/"
