@@ -14,5 +14,6 @@
 //
 // [Keeper] is the part that acts: it reads a cluster, decides by these functions,
 // and brings its issue on GitHub in line, through the action log. It is the only
-// writer of issues.
+// writer of issues: of those that it files, and of those that somebody opened for
+// a problem before.
 package issue
