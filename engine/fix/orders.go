@@ -18,6 +18,7 @@ const (
 	noLauncher = "Nothing can be fixed here: whoever runs this Soulcaster has set up no launcher for the agent (`SOULCASTER_LAUNCHER`)."
 	noIssue    = "There is nothing to fix here yet: this problem has no issue."
 	closed     = "The issue is closed. Reopen it first, if the problem is still there."
+	parted     = "The problem was taken out of the issue that this run is for, so it has no further round. Close the pull request, then comment `/soulcaster fix` on the issue that the problem has by now."
 	nothing    = "There is nothing to cancel: no run goes on."
 	cancelling = "This run is being cancelled already."
 	noRetry    = "There is nothing to try again: say `/soulcaster fix`."

@@ -65,7 +65,10 @@ func (r *Runs) mayRound(ctx context.Context, space storage.Space, p project.Proj
 	if err != nil {
 		return "", err
 	}
-	if issue.Number != 0 && !issue.Open {
+	switch {
+	case of.Issue != 0 && issue.Number != of.Issue:
+		return parted, nil
+	case issue.Number != 0 && !issue.Open:
 		return closed, nil
 	}
 	usage, err := r.usage(ctx, space, of.ID)

@@ -115,7 +115,7 @@ func TestChangesWhileJoining(t *testing.T) {
 		w.Pass(10 * time.Second)
 		w.Settle()
 		w.GitHub.Fault = nil
-		if all := w.GitHub.Issues(7); all[0].Body != namesPost || len(all) < 2 {
+		if all := w.GitHub.Issues(7); all[0].Body != namesPost || len(all) != 3 {
 			t.Errorf("%s: %d issues, the first says:\n%s", name, len(all), all[0].Body)
 		}
 		post(w, "bbb", "[deleted]", dark, "[deleted]")

@@ -25,6 +25,7 @@ type listing struct {
 	mark   string // what was stored under openedKey then
 	issues []linking
 	may    map[int64]github.Permission // by who opened one, as far as it was asked
+	asked  time.Time                   // since when that is remembered, over all listings meanwhile
 }
 
 // openedKey holds a word of chance, a new one whenever GitHub tells that an issue changed
@@ -87,7 +88,10 @@ func (s *sitting) linkingIssues(ctx context.Context, age time.Duration) ([]linki
 	if s.opened.all == nil || len(s.opened.all) >= maxListings {
 		s.opened.all = make(map[string]listing)
 	}
-	s.opened.all[s.space.Name()] = listing{s.now, mark, issues, make(map[int64]github.Permission)}
+	if known.may == nil || s.now.Sub(known.asked) >= listingKept {
+		known.may, known.asked = make(map[int64]github.Permission), s.now
+	}
+	s.opened.all[s.space.Name()] = listing{s.now, mark, issues, known.may, known.asked}
 	return issues, nil
 }
 
@@ -98,7 +102,7 @@ func (s *sitting) permission(ctx context.Context, who github.Person) (github.Per
 	may, ok := asked[who.ID]
 	n := len(asked)
 	s.opened.mu.Unlock()
-	if ok || asked == nil || n >= maxAuthors {
+	if ok || n >= maxAuthors {
 		return may, nil
 	}
 	may, err := s.people.Permission(ctx, s.at(), who)
@@ -106,7 +110,9 @@ func (s *sitting) permission(ctx context.Context, who github.Person) (github.Per
 		return github.None, err
 	}
 	s.opened.mu.Lock()
-	asked[who.ID] = may
+	if asked != nil { // or somebody else's listings took its place
+		asked[who.ID] = may
+	}
 	s.opened.mu.Unlock()
 	return may, nil
 }
@@ -115,5 +121,8 @@ func (s *sitting) permission(ctx context.Context, who github.Person) (github.Per
 func (s *sitting) forgetListing() {
 	s.opened.mu.Lock()
 	defer s.opened.mu.Unlock()
-	delete(s.opened.all, s.space.Name())
+	if l, ok := s.opened.all[s.space.Name()]; ok {
+		l.at = time.Time{}
+		s.opened.all[s.space.Name()] = l
+	}
 }

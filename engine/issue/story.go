@@ -106,10 +106,14 @@ type Written struct {
 func LastWritten(ctx context.Context, log *action.Log, space storage.Space, cluster string) (real, noted *Written, err error) {
 	var title string
 	var labels []string
+	joined := false
 	for _, key := range []string{CreateKey(cluster), JoinKey(cluster), EditKey(cluster), "undo/" + EditKey(cluster), "preview/" + EditKey(cluster)} {
 		rec, ok, err := log.Get(ctx, space, key)
 		if err != nil {
 			return nil, nil, err
+		}
+		if key == JoinKey(cluster) && rec.State == action.Done && !rec.Undone {
+			title, labels, joined = "", nil, true // of what a preview would have filed
 		}
 		if !ok || len(rec.Request) == 0 || rec.Undone && rec.Kind == joinKind || rec.State != action.Done && rec.State != action.Previewed {
 			continue
@@ -126,8 +130,8 @@ func LastWritten(ctx context.Context, log *action.Log, space storage.Space, clus
 			if e.Title != "" {
 				title = e.Title
 			}
-			w.Body, w.Added = e.Section, key == JoinKey(cluster)
-			w.Edited = !w.Added
+			w.Body, w.Added = e.Section, joined || key == JoinKey(cluster)
+			w.Edited = key != JoinKey(cluster)
 		}
 		w.Title, w.Labels = title, labels
 		into := &noted

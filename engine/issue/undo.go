@@ -86,7 +86,9 @@ func (s *sitting) takeBack(ctx context.Context, rec *action.Record, u *Wish) (an
 		})
 	case joinKind:
 		answer = "Taken out of this issue again, which is left alone from now on. The problem gets another one."
-		do(func() error { return s.leave(ctx, rec.Key, u.By, why) })
+		if err = s.see(ctx); err == nil { // it may have been closed a moment ago
+			do(func() error { return s.leave(ctx, rec.Key, u.By, why) })
+		}
 		if err == nil {
 			err = s.forget(ctx) // nothing of it is there any more
 		}

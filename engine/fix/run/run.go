@@ -79,7 +79,7 @@ const (
 	ReasonPullClosed  Reason = "pull_closed"  // the pull request was closed
 	ReasonUninstalled Reason = "uninstalled"  // the App was uninstalled or suspended
 	ReasonHidden      Reason = "hidden"       // the evidence could not be shown before
-	ReasonGone        Reason = "gone"         // the issue or the repository is gone, or cannot be written to any more
+	ReasonGone        Reason = "gone"         // the issue or the repository is gone or cannot be written to any more, or the problem left the issue
 	ReasonOff         Reason = "off"          // the repository wants no runs any more: it is in preview, or allows none
 )
 

@@ -136,7 +136,7 @@ func sentences(r run.Reason, again string, words func(on string) string) (why, n
 		return "The evidence could not be shown here before the agent was to get it, so the agent was not started.",
 			"Unlock the conversation, or let the App comment, first. " + again
 	case run.ReasonGone:
-		return "The issue or the repository is gone, or cannot be written to any more.", ""
+		return "The issue or the repository is gone or cannot be written to any more, or the problem was taken out of the issue.", ""
 	case run.ReasonOff:
 		return "The repository wants no runs any more: its settings say `mode: preview`, or `budget.runs_per_day: 0`.", ""
 	}
