@@ -243,12 +243,8 @@ func (g *GitHub) CreateIssue(_ context.Context, at github.At, n github.NewIssue)
 		if err != nil {
 			return err
 		}
-		number := len(r.issues) + 1
-		i := &github.Issue{
-			Number: number, NodeID: fmt.Sprintf("I_%d", number), URL: fmt.Sprintf("https://github.example/%s/issues/%d", r.Repo, number),
-			Title: n.Title, Body: n.Body, Labels: slices.Clone(n.Labels), Author: App, State: "open", CreatedAt: g.Now(),
-		}
-		r.issues = append(r.issues, i)
+		i := r.open(App, n.Title, n.Body, g.Now())
+		i.Labels = slices.Clone(n.Labels)
 		issue = *i
 		return nil
 	})
@@ -348,13 +344,18 @@ func (g *GitHub) OpenIssues(_ context.Context, at github.At) (open []github.Issu
 func (g *GitHub) Open(id int64, by, title, body string) int {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	r := g.repos[id]
+	return g.repos[id].open(by, title, body, g.Now()).Number
+}
+
+// open adds an open issue.
+func (r *repo) open(by, title, body string, at time.Time) *github.Issue {
 	number := len(r.issues) + 1
-	r.issues = append(r.issues, &github.Issue{
+	i := &github.Issue{
 		Number: number, NodeID: fmt.Sprintf("I_%d", number), URL: fmt.Sprintf("https://github.example/%s/issues/%d", r.Repo, number),
-		Title: title, Body: body, Author: by, AuthorID: ID(by), AuthorBot: strings.HasSuffix(by, "[bot]"), State: "open", CreatedAt: g.Now(),
-	})
-	return number
+		Title: title, Body: body, Author: by, AuthorID: ID(by), AuthorBot: strings.HasSuffix(by, "[bot]"), State: "open", CreatedAt: at,
+	}
+	r.issues = append(r.issues, i)
+	return i
 }
 
 // CreateComment adds a comment of the App.

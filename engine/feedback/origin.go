@@ -12,12 +12,6 @@ import (
 // one's own has its own host there.
 type Origin string
 
-// Host is the part of an origin that says whose it is.
-func (o Origin) Host() string {
-	host, _, _ := strings.Cut(string(o), "/")
-	return host
-}
-
 // Origin is where the feedback is from; "" for what people and programs report, whose
 // links may be anybody's, and for a group whose link is not known.
 func (f *Feedback) Origin() Origin {

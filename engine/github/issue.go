@@ -187,20 +187,11 @@ func (a *App) OwnIssuesSince(ctx context.Context, at At, since time.Time) ([]Iss
 	what := "list own issues of " + at.Repo.String()
 	var own []Issue
 	for range maxPages {
-		var page []*github.Issue
-		var next int
-		err := a.read(ctx, at, what, func(c *github.Client) (resp *github.Response, err error) {
-			page, resp, err = c.Issues.ListByRepo(ctx, at.Repo.Owner, at.Repo.Name, options)
-			if resp != nil {
-				next = resp.NextPage
-			}
-			return resp, err
-		})
+		page, err := a.issues(ctx, at, what, options)
 		if err != nil {
 			return nil, err
 		}
-		for _, i := range page {
-			issue := anIssue(i)
+		for _, issue := range page {
 			if issue.CreatedAt.Before(since) {
 				return own, nil
 			}
@@ -208,10 +199,9 @@ func (a *App) OwnIssuesSince(ctx context.Context, at At, since time.Time) ([]Iss
 				own = append(own, issue)
 			}
 		}
-		if next == 0 {
+		if options.Page == 0 {
 			return own, nil
 		}
-		options.Page = next
 	}
 	return nil, fmt.Errorf("%s: %w", what, ErrTooMany)
 }
@@ -227,29 +217,42 @@ func (a *App) OpenIssues(ctx context.Context, at At) (open []Issue, err error) {
 		ListOptions: github.ListOptions{PerPage: perPage},
 	}
 	for range maxOpen {
-		var page []*github.Issue
-		next := 0
-		err := a.read(ctx, at, "list open issues of "+at.Repo.String(), func(c *github.Client) (resp *github.Response, err error) {
-			page, resp, err = c.Issues.ListByRepo(ctx, at.Repo.Owner, at.Repo.Name, options)
-			if resp != nil {
-				next = resp.NextPage
-			}
-			return resp, err
-		})
+		page, err := a.issues(ctx, at, "list open issues of "+at.Repo.String(), options)
 		if err != nil {
 			return nil, err
 		}
-		for _, i := range page {
-			if issue := anIssue(i); !issue.PullRequest {
+		for _, issue := range page {
+			if !issue.PullRequest {
 				open = append(open, issue)
 			}
 		}
-		if next == 0 {
+		if options.Page == 0 {
 			break
 		}
-		options.Page = next
 	}
 	return open, nil
+}
+
+// issues reads one page of a listing, and has the options name the next one: 0 if there is
+// none.
+func (a *App) issues(ctx context.Context, at At, what string, options *github.IssueListByRepoOptions) (page []Issue, err error) {
+	var list []*github.Issue
+	next := 0
+	err = a.read(ctx, at, what, func(c *github.Client) (resp *github.Response, err error) {
+		list, resp, err = c.Issues.ListByRepo(ctx, at.Repo.Owner, at.Repo.Name, options)
+		if resp != nil {
+			next = resp.NextPage
+		}
+		return resp, err
+	})
+	if err != nil {
+		return nil, err
+	}
+	for _, i := range list {
+		page = append(page, anIssue(i))
+	}
+	options.Page = next
+	return page, nil
 }
 
 func anIssue(i *github.Issue) Issue {

@@ -81,7 +81,7 @@ func (s *sitting) file(ctx context.Context) (time.Time, error) {
 		return s.join(ctx, i)
 	}
 	if err := s.log.Forget(ctx, s.space, JoinKey(s.id)); err != nil {
-		return time.Time{}, err // what it would have joined is not the problem's any more
+		return time.Time{}, err // what it would have joined, or could not
 	}
 	if s.kept.Granted.IsZero() || s.live && !s.kept.GrantLive {
 		if s.kept.Ready.IsZero() {

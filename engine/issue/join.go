@@ -177,11 +177,11 @@ func (s *sitting) addTo(ctx context.Context, e editRequest, with func(now github
 	case errors.Is(err, errOther), errors.Is(err, github.ErrGone), errors.Is(err, github.ErrMoved), errors.Is(err, github.ErrNotFound):
 		s.forgetListing()
 		s.say(Held, "held: issue #%d changed while the problem was joining it", e.Number)
-		return s.now.Add(asked), s.log.Forget(ctx, s.space, JoinKey(s.id)) // it may never be tried again
+		return s.now.Add(asked), nil
 	case unwritable(err):
 		s.setApart(e.Number)
 		s.say(Held, "held: issue #%d, which somebody opened for it, cannot be written", e.Number)
-		return s.now, s.log.Forget(ctx, s.space, JoinKey(s.id))
+		return s.now, nil
 	case err != nil:
 		return time.Time{}, s.refused(err)
 	case rec.State != action.Done:
@@ -220,7 +220,7 @@ func (s *sitting) part(by string) {
 	s.batch.Delete(fmt.Sprintf("%s%d", ofPrefix, k.Number))
 	cluster.MarkUnfiled(&s.batch, s.id)
 	now := Record{Cluster: k.Cluster, Seen: k.Seen}
-	if k.Muted || k.State == "closed" {
+	if k.State == "closed" {
 		now.Muted, now.MutedBy = true, cmp.Or(k.MutedBy, by)
 	}
 	k.Record = now

@@ -12,7 +12,6 @@ import (
 	"github.com/soulcaster/soulcaster/engine/github"
 	"github.com/soulcaster/soulcaster/engine/issue"
 	"github.com/soulcaster/soulcaster/engine/storage"
-	"github.com/soulcaster/soulcaster/engine/upkeep"
 )
 
 // joined is a live world whose problem of group 77 joined issue 1.
@@ -41,14 +40,14 @@ func noteOpened(w *enginetest.World) {
 // crashesJoining stops the app between the intent to join issue 1 and the edit.
 func crashesJoining(w *enginetest.World) {
 	w.T.Helper()
-	crash, dead := errors.New("crash"), false
+	dead := false
 	w.Hook = func(point string) error {
 		if dead = dead || point == "effect.before:issue.join"; dead {
-			return crash
+			return errCrash
 		}
 		return nil
 	}
-	if err := w.TrySettle(); !errors.Is(err, crash) {
+	if err := w.TrySettle(); !errors.Is(err, errCrash) {
 		w.T.Fatal(err)
 	}
 	w.Hook = nil
@@ -535,19 +534,11 @@ func TestStrangersDoNotMakeUsAsk(t *testing.T) {
 
 // TestJoinedIssueHasItsOwnTitle, and none that a preview would have given to a new one.
 func TestJoinedIssueHasItsOwnTitle(t *testing.T) {
-	w := errorsWorld(t, "{}\n")
-	restate := func(mode string) {
-		t.Helper()
-		w.GitHub.SetFile(7, "mode: "+mode+"\n")
-		w.Pass(11 * time.Minute)
-		due(w, repo, upkeep.RepositoryWork)
-		w.Settle()
-	}
-	restate("preview")
+	w := errorsWorld(t, "mode: preview\n")
 	strike(w, 77)
 	w.Settle()
 	w.GitHub.Open(7, "maintainer", "Login is broken", names77)
-	restate("live")
+	say(w, "mode: live\n")
 	told := func() *issue.Written {
 		t.Helper()
 		real, _, err := issue.LastWritten(t.Context(), w.Actions, w.Space(repo), "000001")

@@ -1,7 +1,6 @@
 package issue_test
 
 import (
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -16,8 +15,6 @@ import (
 	"github.com/soulcaster/soulcaster/engine/policy"
 	"github.com/soulcaster/soulcaster/engine/project"
 	"github.com/soulcaster/soulcaster/engine/source"
-	"github.com/soulcaster/soulcaster/engine/storage"
-	"github.com/soulcaster/soulcaster/engine/work"
 )
 
 // errorsWorld is a world whose only source is a Sentry.
@@ -80,11 +77,7 @@ func TestJoinsTheIssueThatNamesTheProblem(t *testing.T) {
 
 	// From now on it is kept as its own would be.
 	w.GitHub.Close(7, n, "completed")
-	var b storage.Batch
-	work.Add(&b, issue.LookWork("000001"))
-	if err := w.Space(repo).Apply(t.Context(), &b); err != nil {
-		t.Fatal(err)
-	}
+	due(w, repo, issue.LookWork("000001"))
 	w.Settle()
 	w.Pass(50 * time.Hour)
 	strike(w, 77)
@@ -173,11 +166,7 @@ func TestPreviewSaysWhatItWouldJoin(t *testing.T) {
 	}
 	told := func() {
 		t.Helper()
-		var b storage.Batch
-		issue.NoteOpened(&b)
-		if err := w.Space(repo).Apply(t.Context(), &b); err != nil {
-			t.Fatal(err)
-		}
+		noteOpened(w)
 		w.Pass(time.Second)
 		strike(w, 77)
 		w.Settle()
@@ -200,21 +189,14 @@ func TestPreviewSaysWhatItWouldJoin(t *testing.T) {
 	}
 }
 
-// TestUndoneJoining: the issue is as people wrote it, and the problem gets one of its own.
+// TestUndoneJoining: the issue is as people wrote it, but for empty lines at its end, and the
+// problem gets one of its own.
 func TestUndoneJoining(t *testing.T) {
 	w := errorsWorld(t, "mode: live\n")
 	n := w.GitHub.Open(7, "maintainer", "Broken", names77+"\n")
 	strike(w, 77)
 	w.Settle()
-	give := func() {
-		t.Helper()
-		if _, err := w.Commands.Give(t.Context(), w.Space(repo), "000001", command.Given{Name: "undo", By: enginetest.Person("maintainer"), RequestID: fmt.Sprint("r", w.Time.UnixNano())}); err != nil {
-			t.Fatal(err)
-		}
-		w.Pass(time.Second)
-		w.Settle()
-	}
-	give()
+	takesBack(w)
 	all := w.GitHub.Issues(7)
 	if len(all) != 2 || all[0].Body != names77 || all[0].State != "open" || !strings.Contains(all[1].Body, ours) {
 		t.Fatalf("issues: %+v", all)
@@ -228,9 +210,13 @@ func TestUndoneJoining(t *testing.T) {
 	if all := w.GitHub.Issues(7); len(all) != 2 || all[0].Body != names77 {
 		t.Errorf("a day later: %+v", all)
 	}
-	// The next undo takes back the filing.
+	// On its page, the next undo takes back what was edited, and then the filing.
 	for range 3 {
-		give()
+		if _, err := w.Commands.Give(t.Context(), w.Space(repo), "000001", command.Given{Name: "undo", By: enginetest.Person("maintainer"), RequestID: fmt.Sprint("r", w.Time.UnixNano())}); err != nil {
+			t.Fatal(err)
+		}
+		w.Settle()
+		w.Pass(time.Second)
 	}
 	if all := w.GitHub.Issues(7); len(all) != 2 || all[1].State != "closed" || all[0].State != "open" {
 		t.Errorf("after more: %+v", all)
@@ -240,58 +226,25 @@ func TestUndoneJoining(t *testing.T) {
 // TestCrashWhileJoining stops the app at every fault point: one issue, one section, and one
 // cluster that knows of it.
 func TestCrashWhileJoining(t *testing.T) {
-	crash := errors.New("crash")
-	for n := 1; ; n++ {
+	everyPoint(t, 15, func() *enginetest.World {
 		w := errorsWorld(t, "mode: live\n")
 		w.GitHub.Open(7, "maintainer", "Broken", names77)
-		passed, crashed := 0, false
-		w.Hook = func(string) error {
-			if passed++; passed == n {
-				crashed = true
-			}
-			if crashed {
-				return crash
-			}
-			return nil
-		}
-		revive := func(err error) {
-			t.Helper()
-			if !errors.Is(err, crash) {
-				t.Fatalf("point %d: %v", n, err)
-			}
-			w.Restart()
-			crashed = false
-		}
+		return w
+	}, func(m *mortal) {
 		id := ""
-		for id == "" {
-			answers, err := w.TryTake("sentry", group(w, 77, "e1")...)
-			if err != nil {
-				revive(err)
-				continue
-			}
-			id = answers[0].ID
-		}
-		for {
-			err := w.TrySettle()
+		m.does(func() error {
+			answers, err := m.TryTake("sentry", group(m.World, 77, "e1")...)
 			if err == nil {
-				break
+				id = answers[0].ID
 			}
-			revive(err)
-			w.Pass(2 * time.Minute)
+			return err
+		})
+		m.does(m.TrySettle)
+		if all := m.GitHub.Issues(7); len(all) != 1 || sections(m.World) != 1 {
+			t.Errorf("issues %+v", all)
 		}
-		all := w.GitHub.Issues(7)
-		if len(all) != 1 || strings.Count(all[0].Body, ours) != 1 {
-			t.Fatalf("crash at point %d: issues %+v", n, all)
+		if l := m.Line(repo, id); l.Number != 1 {
+			t.Errorf("it stands at %+v", l)
 		}
-		if l := w.Line(repo, id); l.Number != 1 {
-			t.Fatalf("crash at point %d: it stands at %+v", n, l)
-		}
-		if passed < n {
-			if n < 15 {
-				t.Fatalf("only %d fault points were passed", n)
-			}
-			t.Logf("crashed at each of %d points", n-1)
-			return
-		}
-	}
+	})
 }

@@ -12,7 +12,6 @@ import (
 	"github.com/soulcaster/soulcaster/engine/github"
 	"github.com/soulcaster/soulcaster/engine/issue"
 	"github.com/soulcaster/soulcaster/engine/storage"
-	"github.com/soulcaster/soulcaster/engine/upkeep"
 )
 
 // canary is a word of a post that is deleted later.
@@ -131,7 +130,6 @@ func TestChangesWhileJoining(t *testing.T) {
 // TestTakenBackWhileJoining: what is deleted between the intent and the edit is not written,
 // not kept, and no undo brings it.
 func TestTakenBackWhileJoining(t *testing.T) {
-	crash := errors.New("crash")
 	w := world(t, "mode: live\nfile_after: {posts: 2}\n")
 	w.GitHub.Allow("maintainer", github.Write)
 	w.GitHub.Open(7, "maintainer", "Dark", namesPost)
@@ -148,11 +146,11 @@ func TestTakenBackWhileJoining(t *testing.T) {
 	dead := false
 	w.Hook = func(point string) error {
 		if dead = dead || point == "effect.before:issue.join"; dead {
-			return crash
+			return errCrash
 		}
 		return nil
 	}
-	if err := w.TrySettle(); !errors.Is(err, crash) {
+	if err := w.TrySettle(); !errors.Is(err, errCrash) {
 		t.Fatal(err)
 	}
 	w.Hook = nil
@@ -174,15 +172,7 @@ func TestTakenBackWhileJoining(t *testing.T) {
 
 // TestPreviewRemembersAJoining that may have landed: going live ends it.
 func TestPreviewRemembersAJoining(t *testing.T) {
-	w := errorsWorld(t, "{}\n")
-	restate := func(mode string) {
-		t.Helper()
-		w.GitHub.SetFile(7, "mode: "+mode+"\n")
-		w.Pass(10 * time.Second)
-		due(w, repo, upkeep.RepositoryWork)
-		w.Settle()
-	}
-	restate("live")
+	w := errorsWorld(t, "mode: live\n")
 	w.GitHub.Open(7, "maintainer", "Broken", names77)
 	lost := false
 	w.GitHub.Fault = func(call string, landed bool) error {
@@ -204,14 +194,14 @@ func TestPreviewRemembersAJoining(t *testing.T) {
 	if got := rec(); got != action.Undecided {
 		t.Fatalf("the joining is %s", got)
 	}
-	restate("preview")
+	say(w, "mode: preview\n")
 	w.Pass(11 * time.Minute)
 	w.Settle()
 	if got := rec(); got != action.Undecided {
 		t.Errorf("in preview it is %s", got)
 	}
 	w.GitHub.Close(7, 1, "completed")
-	restate("live")
+	say(w, "mode: live\n")
 	if n := sections(w); n != 1 || len(w.GitHub.Issues(7)) != 1 {
 		t.Errorf("%d sections in %d issues", n, len(w.GitHub.Issues(7)))
 	}
@@ -220,11 +210,7 @@ func TestPreviewRemembersAJoining(t *testing.T) {
 // TestNothingIsToJoinAnyMore: a page does not show what would be added to an issue that was
 // closed since.
 func TestNothingIsToJoinAnyMore(t *testing.T) {
-	w := errorsWorld(t, "{}\n")
-	w.GitHub.SetFile(7, "mode: preview\n")
-	w.Pass(11 * time.Minute)
-	due(w, repo, upkeep.RepositoryWork)
-	w.Settle()
+	w := errorsWorld(t, "mode: preview\n")
 	w.GitHub.Open(7, "maintainer", "Broken", names77)
 	id := strike(w, 77)
 	w.Settle()
@@ -232,10 +218,7 @@ func TestNothingIsToJoinAnyMore(t *testing.T) {
 		t.Fatalf("it stands at %+v", l)
 	}
 	w.GitHub.Close(7, 1, "completed")
-	w.GitHub.SetFile(7, "mode: live\nbudget: {issues_per_day: 0}\n")
-	w.Pass(11 * time.Minute)
-	due(w, repo, upkeep.RepositoryWork)
-	w.Settle()
+	say(w, "mode: live\nbudget: {issues_per_day: 0}\n")
 	_, noted, err := issue.LastWritten(t.Context(), w.Actions, w.Space(repo), "000001")
 	if l := w.Line(repo, id); err != nil || l.Joins != 0 || noted != nil {
 		t.Errorf("it stands at %+v, noted is %+v, %v", l, noted, err)
@@ -261,90 +244,26 @@ func TestUndoneJoiningOfWhatIsClosed(t *testing.T) {
 	}
 }
 
-// TestUndoSaidTwice: the second one finds the problem gone from the issue, and says so there.
-func TestUndoSaidTwice(t *testing.T) {
-	w := errorsWorld(t, "mode: live\n")
-	w.GitHub.Open(7, "maintainer", "Broken", names77)
-	id := strike(w, 77)
-	w.Settle()
-	var b storage.Batch
-	for n := range 2 {
-		issue.Ask(&b, "000001", issue.Wish{By: "@maintainer", Order: fmt.Sprint("o", n), Number: 1, At: w.Time.Add(time.Duration(n)), Reply: fmt.Sprint("command.reply/", n)})
-	}
-	if err := w.Space(repo).Apply(t.Context(), &b); err != nil {
-		t.Fatal(err)
-	}
-	w.Settle()
-	said := w.GitHub.Comments(7, 1)
-	if len(said) != 2 || !strings.Contains(said[0], "Taken out") || !strings.Contains(said[1], "Nothing was done") {
-		t.Errorf("said: %q", said)
-	}
-	if l := w.Line(repo, id); l.Number != 2 || l.State != issue.Filed {
-		t.Errorf("it stands at %+v", l)
-	}
-}
-
 // TestCrashWhileUndoingAJoining stops the app at every fault point of the undo.
 func TestCrashWhileUndoingAJoining(t *testing.T) {
-	crash := errors.New("crash")
-	for n := 1; ; n++ {
-		w := errorsWorld(t, "mode: live\n")
-		w.GitHub.Open(7, "maintainer", "Broken", names77)
-		strike(w, 77)
-		w.Settle()
-		passed, dead := 0, false
-		w.Hook = func(string) error {
-			if passed++; passed == n {
-				dead = true
-			}
-			if dead {
-				return crash
-			}
-			return nil
-		}
-		revive := func(err error) {
-			t.Helper()
-			if !errors.Is(err, crash) {
-				t.Fatalf("point %d: %v", n, err)
-			}
-			w.Restart()
-			dead = false
-		}
+	everyPoint(t, 30, func() *enginetest.World {
+		w, _ := joined(t)
+		return w
+	}, func(m *mortal) {
 		var b storage.Batch
-		issue.Ask(&b, "000001", issue.Wish{By: "@maintainer", Order: "o1", Number: 1, At: w.Time, Reply: "command.reply/1"})
-		for {
-			err := w.Space(repo).Apply(t.Context(), &b)
-			if err == nil {
-				break
-			}
-			revive(err)
+		issue.Ask(&b, "000001", issue.Wish{By: "@maintainer", Order: "o1", Number: 1, At: m.Time, Reply: "command.reply/1"})
+		m.does(func() error { return m.Space(repo).Apply(t.Context(), &b) })
+		m.does(m.TrySettle)
+		if all := m.GitHub.Issues(7); len(all) != 2 || all[0].Body != names77 || all[0].State != "open" || strings.Count(all[1].Body, ours) != 1 {
+			t.Errorf("issues %+v", all)
 		}
-		for {
-			err := w.TrySettle()
-			if err == nil {
-				break
-			}
-			revive(err)
-			w.Pass(2 * time.Minute)
+		if said := m.GitHub.Comments(7, 1); len(said) != 1 {
+			t.Errorf("said %q", said)
 		}
-		all := w.GitHub.Issues(7)
-		if len(all) != 2 || all[0].Body != names77 || all[0].State != "open" || strings.Count(all[1].Body, ours) != 1 {
-			t.Fatalf("crash at point %d: issues %+v", n, all)
+		if of, err := issue.ClusterOf(t.Context(), m.Space(repo), 1); of != "" || err != nil {
+			t.Errorf("issue 1 stands for %q (%v)", of, err)
 		}
-		if said := w.GitHub.Comments(7, 1); len(said) != 1 {
-			t.Fatalf("crash at point %d: said %q", n, said)
-		}
-		if of, err := issue.ClusterOf(t.Context(), w.Space(repo), 1); of != "" || err != nil {
-			t.Fatalf("crash at point %d: issue 1 stands for %q (%v)", n, of, err)
-		}
-		if passed < n {
-			if n < 30 {
-				t.Fatalf("only %d fault points were passed", n)
-			}
-			t.Logf("crashed at each of %d points", n-1)
-			return
-		}
-	}
+	})
 }
 
 // TestTakenBackFromAJoinedIssue: the words of people and their title stay as they are.

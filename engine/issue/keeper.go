@@ -81,8 +81,9 @@ type Sources interface {
 }
 
 // NewKeeper returns a keeper. Without a host everything is recorded and nothing
-// is done; without people no problem joins an issue that somebody opened. mac makes the keyed hash of a cluster's marker; wake is told of spaces
-// that have work due.
+// is done; without people no problem joins an issue that somebody opened. mac
+// makes the keyed hash of a cluster's marker; wake is told of spaces that have work
+// due.
 func NewKeeper(host Host, people People, judge Judge, projects *project.Registry, sources Sources, log *action.Log,
 	mac func(space, cluster string) string, wake func(spaces ...string), now func() time.Time) *Keeper {
 	return &Keeper{host: host, people: people, judge: judge, projects: projects, sources: sources, log: log, mac: mac, wake: wake, now: now}

@@ -1,7 +1,6 @@
 package issue_test
 
 import (
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -274,67 +273,18 @@ func TestTakenBackTextIsGoneEverywhere(t *testing.T) {
 // TestCrashAnywhere stops the app at every fault point in turn, starts it again,
 // and looks for what a user would see: one issue, edited, with nothing doubled.
 func TestCrashAnywhere(t *testing.T) {
-	crash := errors.New("crash")
-	for n := 1; ; n++ {
-		w := world(t, live)
-		passed, crashed := 0, false
-		w.Hook = func(point string) error {
-			passed++
-			if passed == n {
-				crashed = true
-				return crash
-			}
-			if crashed {
-				return crash // the process is dead: nothing gets through any more
-			}
-			return nil
+	everyPoint(t, 20, func() *enginetest.World { return world(t, live) }, func(m *mortal) {
+		for _, by := range []string{"ann", "bob"} {
+			m.does(func() error {
+				_, err := m.TryTake("api", m.Report("api", fmt.Sprintf(`{"title": "CSV export of orders times out", "author": %q}`, by))...)
+				return err
+			})
+			m.does(m.TrySettle)
 		}
-		revive := func() {
-			w.Restart()
-			crashed = false
+		m.Pass(2 * time.Minute)
+		m.does(m.TrySettle)
+		if all := m.GitHub.Issues(7); len(all) != 1 || !strings.Contains(all[0].Body, "2 people") {
+			t.Errorf("issues %+v, want one that tells of two people", all)
 		}
-		take := func(author, title string) {
-			for {
-				_, err := w.TryTake("api", w.Report("api", fmt.Sprintf(`{"title": %q, "author": %q}`, title, author))...)
-				if err == nil {
-					return
-				}
-				if !errors.Is(err, crash) {
-					t.Fatalf("point %d: %v", n, err)
-				}
-				revive()
-			}
-		}
-		settle := func() {
-			for {
-				err := w.TrySettle()
-				if err == nil {
-					return
-				}
-				if !errors.Is(err, crash) {
-					t.Fatalf("point %d: %v", n, err)
-				}
-				revive()
-				w.Pass(2 * time.Minute) // what was begun is looked for after a while
-			}
-		}
-		take("ann", "CSV export of orders times out")
-		settle()
-		take("bob", "CSV export of orders times out!")
-		settle()
-		w.Pass(2 * time.Minute)
-		settle()
-
-		all := w.GitHub.Issues(7)
-		if len(all) != 1 || !strings.Contains(all[0].Body, "2 people") {
-			t.Fatalf("crash at point %d: issues %+v, want one that tells of two people", n, all)
-		}
-		if passed < n {
-			if n < 20 {
-				t.Fatalf("only %d fault points were passed", n)
-			}
-			t.Logf("crashed at each of %d points", n-1)
-			return
-		}
-	}
+	})
 }

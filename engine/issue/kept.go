@@ -51,7 +51,7 @@ type Kept struct {
 	Verdict   Verdict     `json:"verdict,omitempty"`    // the model's, on posts alone
 	VerdictOn int         `json:"verdict_on,omitempty"` // how many reports it was given on
 	Joined    bool        `json:"joined,omitempty"`     // the issue is one that somebody opened
-	Apart     []int       `json:"apart,omitempty"`      // issues that it was taken out of again
+	Apart     []int       `json:"apart,omitempty"`      // issues that it does not join
 }
 
 // Regression is a regression from its discovery until people were told.

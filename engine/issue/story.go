@@ -115,7 +115,7 @@ func LastWritten(ctx context.Context, log *action.Log, space storage.Space, clus
 		if key == JoinKey(cluster) && rec.State == action.Done && !rec.Undone {
 			title, labels, joined = "", nil, true // of what a preview would have filed
 		}
-		if !ok || len(rec.Request) == 0 || rec.Undone && rec.Kind == joinKind || rec.State != action.Done && rec.State != action.Previewed {
+		if !ok || len(rec.Request) == 0 || rec.State != action.Done && rec.State != action.Previewed {
 			continue
 		}
 		w := &Written{At: rec.Ended, Real: rec.State == action.Done}
